@@ -1,0 +1,1 @@
+"""Sluice: a LiteLLM proxy extended only by plugins; `assembly.py` is the file to read first."""

@@ -1,0 +1,178 @@
+"""The one record of a model call: made at the door, carried through all stages, then settled."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from plugins.core.agent import Agent
+from plugins.core.errors import GatewayError
+from plugins.core.money import ZERO
+from plugins.core.tenant import Principal
+
+
+class Endpoint(StrEnum):
+    """The model endpoints that the gateway serves."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    RESPONSES = "responses"
+    MESSAGES = "messages"
+    MODERATIONS = "moderations"
+    SPEECH = "speech"
+    TRANSCRIPTIONS = "transcriptions"
+
+
+class Outcome(StrEnum):
+    """How a call ended."""
+
+    ANSWERED = "answered"
+    FAILED = "failed"
+    """No provider gave a (whole) answer."""
+    REFUSED = "refused"
+    """The gateway's own policy said no."""
+    DISCONNECTED = "disconnected"
+    """The client went away before the last byte."""
+
+
+class UsageSource(StrEnum):
+    """Where the token counts come from."""
+
+    PROVIDER = "provider"
+    COUNTED = "counted"
+    """The provider gave none: counted here, by a tokenizer."""
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a call consumed.
+
+    Args:
+        input_tokens: all prompt tokens, cached ones included.
+        output_tokens: all completion tokens, reasoning included.
+        cached_input_tokens: the part of `input_tokens` read from the provider's cache.
+        cache_write_tokens: the part of `input_tokens` written to the provider's cache.
+        characters: characters spoken (speech).
+        audio_s: seconds of audio heard (transcription).
+        source: who counted.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    characters: int = 0
+    audio_s: Decimal = ZERO
+    source: UsageSource = UsageSource.NONE
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was consumed."""
+        return not (self.input_tokens or self.output_tokens or self.characters or self.audio_s)
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one deployment.
+
+    Args:
+        deployment: its id in proxy_config.yaml (`model_info.id`).
+        provider: who runs it.
+        group: the model group (tier) that it belongs to.
+        started_s: monotonic seconds.
+        ended_s: monotonic seconds; None while it runs.
+        error_class: None for success, else a short stable word such as `RateLimitError`.
+        status: HTTP status of the provider, where it gave one.
+    """
+
+    deployment: str
+    provider: str
+    group: str
+    started_s: float
+    ended_s: float | None = None
+    error_class: str | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the caller says the call is about; never who the caller is.
+
+    Args:
+        subject: candidate the call is about.
+        session: conversation it belongs to.
+        entity_type: kind of the record it works on, such as `resume`.
+        entity_id: that record's identifier.
+        parent_call_id: call whose output this one uses.
+        traceparent: W3C trace context of the caller.
+    """
+
+    subject: str | None = None
+    session: str | None = None
+    entity_type: str | None = None
+    entity_id: str | None = None
+    parent_call_id: str | None = None
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """Everything known of one call so far.
+
+    Args:
+        id: UUIDv7, given to the client as `x-sluice-call-id`.
+        endpoint: which door it came through.
+        principal: whose call it is; fixed by the key alone.
+        model_asked: the model or agent named by the client.
+        body: the validated request, as the client sent it.
+        started_at: wall time, UTC.
+        started_s: the same moment on the monotonic clock.
+    """
+
+    id: str
+    endpoint: Endpoint
+    principal: Principal
+    model_asked: str
+    body: dict[str, Any]
+    started_at: datetime
+    started_s: float
+    stream: bool = False
+    context: Context = field(default_factory=Context)
+    agent: Agent | None = None
+    tiers: tuple[str, ...] = ()
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    refusal: GatewayError | None = None
+    outcome: Outcome | None = None
+    status: int = 0
+    error_class: str | None = None
+    deployment: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost_usd: Decimal = ZERO
+    saved_usd: Decimal = ZERO
+    cost_note: str | None = None
+    cache: str = "off"
+    first_byte_s: float | None = None
+    ended_s: float | None = None
+    practice: bool = False
+    notes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def agent_name(self) -> str | None:
+        """Name the agent, or None for a plain model name."""
+        return self.agent.name if self.agent else None
+
+    @property
+    def tier(self) -> str | None:
+        """Name the tier that served, or None before one did."""
+        served = self.served
+        if served is None:
+            return None
+        return self.agent.tier_of(served.group) if self.agent else "primary"
+
+    @property
+    def served(self) -> Attempt | None:
+        """Give the attempt on the deployment that answered, or None."""
+        return next((a for a in reversed(self.attempts) if a.deployment == self.deployment), None)

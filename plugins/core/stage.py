@@ -1,0 +1,75 @@
+"""What a feature implements: the phases of a call's way that it needs.
+
+A phase returns None to let the call go on, or a `GatewayError` to refuse it. One instance serves
+every call: `self` holds collaborators, the `Call` holds the state.
+"""
+
+from enum import StrEnum
+
+from plugins.core.call import Attempt, Call
+from plugins.core.errors import GatewayError
+
+
+class Phase(StrEnum):
+    """The phases of a call, in order; each names the method of `Stage` that it runs."""
+
+    ADMIT = "admit"
+    PREPARE = "prepare"
+    CHECK_INPUT = "check_input"
+    ATTEMPT = "attempt"
+    ATTEMPT_ENDED = "attempt_ended"
+    CHECK_OUTPUT = "check_output"
+    CHECK_CHUNK = "check_chunk"
+    SETTLE = "settle"
+    OBSERVE = "observe"
+
+
+class Stage:
+    """A feature's part in every call; override the phases that it needs.
+
+    Args:
+        name: the word by which `proxy_config.yaml` switches it on.
+    """
+
+    name: str = ""
+
+    async def admit(self, call: Call) -> GatewayError | None:
+        """Decide, before the host sees the call, whether it may enter."""
+
+    async def prepare(self, call: Call) -> GatewayError | None:
+        """Settle which model groups are tried (`call.tiers`) and with which parameters."""
+
+    async def check_input(self, call: Call) -> GatewayError | None:
+        """Judge what the client sent."""
+
+    async def attempt(self, call: Call, attempt: Attempt) -> None:
+        """Learn that a deployment is about to be tried."""
+
+    async def attempt_ended(self, call: Call, attempt: Attempt) -> None:
+        """Learn how one attempt ended; called exactly once for each attempt."""
+
+    async def check_output(self, call: Call, answer: bytes) -> bytes | GatewayError | None:
+        """Judge a whole answer, in the client's wire format.
+
+        Returns:
+            None to deliver it as it is, other bytes to deliver instead, or a refusal.
+        """
+
+    def check_chunk(self, call: Call, frame: bytes) -> bytes | GatewayError | None:
+        """Judge one server-sent event of a running stream, in the client's wire format.
+
+        Returns:
+            None to deliver it as it is, other bytes instead (empty to hold it back), or a
+            refusal that ends the stream.
+        """
+
+    async def settle(self, call: Call) -> None:
+        """Make the outcome durable; the client's last byte waits for it. Must not raise."""
+
+    async def observe(self, call: Call) -> None:
+        """Do what may be done after the client has its answer."""
+
+
+def implements(stage: Stage, phase: Phase) -> bool:
+    """Tell whether a stage has a phase of its own."""
+    return getattr(type(stage), phase.value) is not getattr(Stage, phase.value)

@@ -1,0 +1,35 @@
+"""Who calls: tenants, and what one virtual key may do."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Role(StrEnum):
+    """What a key is for."""
+
+    TENANT = "tenant"
+    """Calls models and reads its own tenant's things."""
+    ADMIN = "admin"
+    """Operates the gateway; calls no models."""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The holder of one valid virtual key.
+
+    Args:
+        key_id: public part of the key, safe to log.
+        tenant_id: whose calls these are; empty for an administrator.
+        role: what the key is for.
+        agents: agents the key may use; empty means all.
+        models: plain model names the key may use; empty means all.
+        expires_at: UTC moment from which the key is refused, or None.
+    """
+
+    key_id: str
+    tenant_id: str
+    role: Role = Role.TENANT
+    agents: frozenset[str] = frozenset()
+    models: frozenset[str] = frozenset()
+    expires_at: datetime | None = None
