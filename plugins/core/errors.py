@@ -4,7 +4,9 @@ A stage returns such an error as a value; only `plugins/proxy` turns it into HTT
 the value, the limit and the remedy; it never holds prompt text, a key or another tenant's name.
 """
 
-from typing import ClassVar, Final, Literal, override
+from typing import ClassVar, Final, Literal
+
+from typing_extensions import override
 
 ErrorType = Literal[
     "invalid_request_error",

@@ -1,0 +1,259 @@
+"""Environment and `proxy_config.yaml` as frozen objects; every fault is reported at once.
+
+Secrets come from the environment only. `load()` is pure but for reading that one file.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final, cast
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from typing_extensions import override
+
+from plugins.core.agent import Agent
+
+DEFAULT_CONFIG: Final = "proxy_config.yaml"
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the text lists every fault with its path and remedy."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(f"- {fault}" for fault in faults))
+        self.faults: Final = faults
+
+    @override
+    def __str__(self) -> str:
+        count = len(self.faults)
+        return f"{count} fault{'s' * (count != 1)} in the configuration:\n{super().__str__()}"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class AgentPolicy(_Frozen):
+    """One agent of SPEC section 2: the model groups tried in order."""
+
+    tiers: tuple[str, ...] = Field(min_length=1)
+
+
+class PriceRow(_Frozen):
+    """A price of one deployment, in US dollars, over LiteLLM's list.
+
+    `free_because` states why a deployment costs nothing, so that a zero is never a surprise.
+    """
+
+    input_per_million_usd: Decimal | None = Field(default=None, ge=0)
+    output_per_million_usd: Decimal | None = Field(default=None, ge=0)
+    cached_input_per_million_usd: Decimal | None = Field(default=None, ge=0)
+    cache_write_per_million_usd: Decimal | None = Field(default=None, ge=0)
+    per_thousand_characters_usd: Decimal | None = Field(default=None, ge=0)
+    per_minute_usd: Decimal | None = Field(default=None, ge=0)
+    free_because: str | None = None
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> "PriceRow":
+        priced = self.model_dump(exclude={"free_because"}, exclude_none=True)
+        if bool(priced) == bool(self.free_because):
+            raise ValueError("give prices, or say `free_because`, and not both")
+        return self
+
+
+class Limits(_Frozen):
+    """Bounds of what one request may bring, bytes."""
+
+    body_bytes: int = Field(default=2_000_000, gt=0, le=50_000_000)
+    audio_bytes: int = Field(default=26_214_400, gt=0, le=100_000_000)
+
+
+class Policy(_Frozen):
+    """The `sluice:` section."""
+
+    agents: dict[str, AgentPolicy] = Field(min_length=1)
+    prices: dict[str, PriceRow] = {}
+    retired: dict[str, date] = {}
+    limits: Limits = Limits()
+
+
+class Deployment(BaseModel):
+    """What we read of one entry of `model_list`; the rest is LiteLLM's."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    model_name: str
+    model: str
+    id: str
+
+    @property
+    def provider(self) -> str:
+        """Name who runs it, as OpenTelemetry's `gen_ai.provider.name` would."""
+        head = self.model.split("/", 1)[0]
+        return {"hosted_vllm": "vllm"}.get(head, head)
+
+
+class Environment(_Frozen):
+    """Where the stores are, and the secret that keys are hashed with.
+
+    Args:
+        database_url: PostgreSQL, `postgresql://...`.
+        redis_url: Redis, `redis://...` or `unix://...`.
+        secret: at least 32 characters; losing it makes every key invalid.
+        data_dir: holds the spool; it must survive a restart.
+        practice: providers for which a practice server stands in.
+    """
+
+    database_url: str
+    redis_url: str
+    secret: str = Field(min_length=32, repr=False)
+    data_dir: Path = Path(".sluice")
+    practice: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything `proxy_config.yaml` says, checked."""
+
+    policy: Policy
+    deployments: dict[str, Deployment]
+    plugins: tuple[str, ...]
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """Give the model groups that exist."""
+        return frozenset(d.model_name for d in self.deployments.values())
+
+    @property
+    def agents(self) -> dict[str, Agent]:
+        """Give the agents by name."""
+        return {name: Agent(name, p.tiers) for name, p in self.policy.agents.items()}
+
+
+def load(path: Path | str = DEFAULT_CONFIG) -> Configuration:
+    """Read and check the configuration file.
+
+    Args:
+        path: `proxy_config.yaml`.
+
+    Returns:
+        The configuration, frozen.
+
+    Raises:
+        ConfigurationError: with every fault found, not only the first.
+    """
+    raw = _read(Path(path))
+    faults: list[str] = []
+    deployments = _deployments(raw, faults)
+    policy = _policy(raw.get("sluice"), faults)
+    if policy:
+        faults += _dangling(policy, deployments)
+    if faults or policy is None:
+        raise ConfigurationError(faults)
+    callbacks: Any = _mapping(raw.get("litellm_settings")).get("callbacks") or []
+    plugins = tuple(str(c).rsplit(".", 1)[-1] for c in callbacks)
+    return Configuration(policy, {d.id: d for d in deployments}, plugins)
+
+
+def environment(environ: Mapping[str, str] | None = None) -> Environment:
+    """Read what the gateway needs from the environment.
+
+    Raises:
+        ConfigurationError: naming each variable that is missing or wrong.
+    """
+    env = os.environ if environ is None else environ
+    practice = (p.strip() for p in env.get("SLUICE_PRACTICE_PROVIDERS", "").split(","))
+    found = {
+        "database_url": env.get("SLUICE_DATABASE_URL"),
+        "redis_url": env.get("SLUICE_REDIS_URL"),
+        "secret": env.get("SLUICE_SECRET"),
+        "data_dir": env.get("SLUICE_DATA_DIR"),
+        "practice": frozenset(p for p in practice if p),
+    }
+    try:
+        return Environment.model_validate({k: v for k, v in found.items() if v is not None})
+    except ValidationError as error:
+        faults = [
+            f"environment variable SLUICE_{str(e['loc'][0]).upper()}: {e['msg']}; set it, or start"
+            " with `sluice up`, which does"
+            for e in error.errors(include_input=False)
+        ]
+        raise ConfigurationError(faults) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw: object = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            [f"{path}: {error.strerror}; name the file with --config"]
+        ) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError([f"{path}: not valid YAML: {error}"]) from error
+    if not isinstance(raw, dict):
+        raise ConfigurationError([f"{path}: holds no mapping; see the project's own file"])
+    return cast("dict[str, Any]", raw)
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
+    found: list[Deployment] = []
+    entries: Any = raw.get("model_list") or []
+    for index, entry in enumerate(entries):
+        params = _mapping(_mapping(entry).get("litellm_params"))
+        info = _mapping(_mapping(entry).get("model_info"))
+        flat = {
+            "model_name": _mapping(entry).get("model_name"),
+            "model": params.get("model"),
+            "id": info.get("id"),
+        }
+        try:
+            found.append(Deployment.model_validate(flat))
+        except ValidationError as error:
+            faults += _listed(error, f"model_list[{index}]")
+    seen: set[str] = set()
+    for deployment in found:
+        if deployment.id in seen:
+            faults.append(f"model_list: model_info.id {deployment.id!r} stands twice; rename one")
+        seen.add(deployment.id)
+    return found
+
+
+def _policy(section: object, faults: list[str]) -> Policy | None:
+    try:
+        return Policy.model_validate(section if section is not None else {})
+    except ValidationError as error:
+        faults += _listed(error, "sluice")
+        return None
+
+
+def _listed(error: ValidationError, root: str) -> list[str]:
+    return [
+        ".".join([root, *(str(part) for part in e["loc"])]) + f": {e['msg']}"
+        for e in error.errors(include_input=False, include_url=False)
+    ]
+
+
+def _dangling(policy: Policy, deployments: list[Deployment]) -> Iterator[str]:
+    groups = {d.model_name for d in deployments}
+    ids = {d.id for d in deployments}
+    known = ", ".join(sorted(groups))
+    for name, agent in policy.agents.items():
+        if name in groups:
+            yield f"sluice.agents.{name}: is also a model group; rename one of the two"
+        for index, tier in enumerate(agent.tiers):
+            if tier not in groups:
+                yield (
+                    f"sluice.agents.{name}.tiers[{index}]: no model group {tier!r} in model_list;"
+                    f" known: {known}"
+                )
+    for name in policy.prices:
+        if name not in ids:
+            yield f"sluice.prices.{name}: no deployment has this model_info.id"
