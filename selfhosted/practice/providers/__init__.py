@@ -1,0 +1,1 @@
+"""The wire protocols, one module or package per provider."""

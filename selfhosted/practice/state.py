@@ -1,0 +1,35 @@
+"""What the server remembers between requests."""
+
+import time
+
+from selfhosted.practice.faults import Programme
+from selfhosted.practice.journal import Journal
+from selfhosted.practice.prefixes import PrefixTable
+from selfhosted.practice.server import Listener
+
+
+class State:
+    """Faults per provider, the journal, seen prefixes, and the listeners to close and open.
+
+    Args:
+        providers: names of the providers.
+    """
+
+    def __init__(self, providers: list[str]) -> None:
+        self.programmes = {name: Programme() for name in providers}
+        self.journal = Journal(time.time)
+        self.prefixes = PrefixTable(time.monotonic)
+        self.listeners: dict[str, Listener] = {}
+        self.started_s = time.monotonic()
+
+    @property
+    def providers(self) -> list[str]:
+        """Names of the providers."""
+        return list(self.programmes)
+
+    async def clear_faults(self, providers: list[str]) -> None:
+        """Forget the faults of some providers and open their ports again."""
+        for name in providers:
+            self.programmes[name].load([])
+            if name in self.listeners:
+                await self.listeners[name].reopen()
