@@ -1,0 +1,1 @@
+"""Tests that need no network, no LiteLLM and no running gateway."""
