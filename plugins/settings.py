@@ -89,6 +89,7 @@ class Deployment(BaseModel):
     model_name: str
     model: str
     id: str
+    mode: str = "chat"
 
     @property
     def provider(self) -> str:
@@ -124,9 +125,9 @@ class Configuration:
     plugins: tuple[str, ...]
 
     @property
-    def groups(self) -> frozenset[str]:
-        """Give the model groups that exist."""
-        return frozenset(d.model_name for d in self.deployments.values())
+    def modes(self) -> dict[str, str]:
+        """Give the kind of each model group, by its name."""
+        return {d.model_name: d.mode for d in self.deployments.values()}
 
     @property
     def agents(self) -> dict[str, Agent]:
@@ -213,6 +214,7 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
             "model_name": _mapping(entry).get("model_name"),
             "model": params.get("model"),
             "id": info.get("id"),
+            "mode": info.get("mode", "chat"),
         }
         try:
             found.append(Deployment.model_validate(flat))

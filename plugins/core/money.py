@@ -1,4 +1,4 @@
-"""Money is Decimal US dollars; a price is read once from its printed form, never summed as float."""
+"""Money is Decimal US dollars; prices are read from their printed form, never summed as float."""
 
 from decimal import Decimal
 from typing import Final

@@ -63,8 +63,12 @@ class Stage:
             refusal that ends the stream.
         """
 
-    async def settle(self, call: Call) -> None:
-        """Make the outcome durable; the client's last byte waits for it. Must not raise."""
+    async def settle(self, call: Call) -> GatewayError | None:
+        """Make the outcome durable; the client's last byte waits for it.
+
+        Returns:
+            None once it is, or a refusal: an answer that cannot be recorded is not given.
+        """
 
     async def observe(self, call: Call) -> None:
         """Do what may be done after the client has its answer."""

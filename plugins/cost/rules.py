@@ -1,0 +1,81 @@
+"""The price of one call. Pure; Decimal throughout."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+from plugins.core.call import Usage
+from plugins.core.money import ZERO, rounded
+
+MILLION: Final = Decimal(1_000_000)
+THOUSAND: Final = Decimal(1_000)
+MINUTE_S: Final = Decimal(60)
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What one deployment charges, US dollars per unit.
+
+    Args:
+        input_usd: per prompt token.
+        output_usd: per completion token.
+        cached_input_usd: per prompt token read from the provider's cache; None: as input.
+        cache_write_usd: per prompt token written to the provider's cache; None: as input.
+        character_usd: per character spoken.
+        second_usd: per second of audio heard.
+        free_because: why this deployment charges nothing, or None.
+    """
+
+    input_usd: Decimal = ZERO
+    output_usd: Decimal = ZERO
+    cached_input_usd: Decimal | None = None
+    cache_write_usd: Decimal | None = None
+    character_usd: Decimal = ZERO
+    second_usd: Decimal = ZERO
+    free_because: str | None = None
+
+    def of(self, usage: Usage) -> Decimal:
+        """Price one call.
+
+        Args:
+            usage: what it consumed; cached and cache-written tokens are part of its input tokens.
+
+        Returns:
+            US dollars, rounded half-even to twelve places.
+
+        Source: SPEC 2.12, 7.2, 11.2.
+        """
+        special = usage.cached_input_tokens + usage.cache_write_tokens
+        plain = max(usage.input_tokens - special, 0)
+        cached_usd = self.input_usd if self.cached_input_usd is None else self.cached_input_usd
+        write_usd = self.input_usd if self.cache_write_usd is None else self.cache_write_usd
+        return rounded(
+            plain * self.input_usd
+            + usage.cached_input_tokens * cached_usd
+            + usage.cache_write_tokens * write_usd
+            + usage.output_tokens * self.output_usd
+            + usage.characters * self.character_usd
+            + usage.audio_s * self.second_usd
+        )
+
+
+def zero_cost_note(price: Price | None, usage: Usage, cost_usd: Decimal) -> str | None:
+    """Say why a call that consumed something costs nothing, or None when nothing is odd.
+
+    Args:
+        price: of the deployment that served, or None when none is known.
+        usage: what the call consumed.
+        cost_usd: what it was priced at.
+
+    Returns:
+        `unpriced` (no price is known), `zero_price` (the price list says zero and nobody said
+        why) or the stated reason. The first two are reported.
+    """
+    if cost_usd or usage.is_empty:
+        return None
+    if price is None:
+        return "unpriced"
+    return price.free_because or "zero_price"
+
+
+REPORTED_NOTES: Final = frozenset({"unpriced", "zero_price"})

@@ -1,0 +1,57 @@
+"""Prices each call and makes its ledger row durable before the client's last byte."""
+
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+from typing_extensions import override
+
+from plugins.core.call import Call
+from plugins.core.errors import GatewayError, Unavailable
+from plugins.core.stage import Stage
+from plugins.cost.entry import encode
+from plugins.cost.rules import REPORTED_NOTES, Price, zero_cost_note
+from plugins.cost.store import SettlementLog
+
+_log: Final = logging.getLogger("sluice.ledger")
+
+
+class LedgerStage(Stage):
+    """The ledger's part in every call.
+
+    Args:
+        prices: by deployment.
+        log: where a settlement becomes durable.
+    """
+
+    name: str = "ledger"
+
+    def __init__(self, prices: Mapping[str, Price], log: SettlementLog) -> None:
+        self._prices: Final = prices
+        self._settlements: Final = log
+
+    @override
+    async def settle(self, call: Call) -> GatewayError | None:
+        """Price the call and append its row; a row that costs nothing without reason is said."""
+        price = self._prices.get(call.deployment or "")
+        if price is not None:
+            call.cost_usd = price.of(call.usage)
+        call.cost_note = zero_cost_note(price, call.usage, call.cost_usd)
+        if call.cost_note in REPORTED_NOTES:
+            _log.warning(
+                "call %s on %s consumed tokens and costs nothing (%s): add its price under"
+                " `sluice.prices`",
+                call.id,
+                call.deployment,
+                call.cost_note,
+            )
+        try:
+            await self._settlements.append(encode(call))
+        except OSError as error:
+            _log.critical("call %s cannot be recorded: %s", call.id, error)
+            return Unavailable(
+                "the answer could not be entered in the ledger and is not given; try again",
+                code="ledger_unavailable",
+                retry_after_s=5,
+            )
+        return None
