@@ -4,6 +4,7 @@ A unix socket's path holds at most 107 bytes (sun_path in Linux; 103 on macOS), 
 exceeds: the directory is named by a hash of the data directory, under the temporary directory.
 """
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -54,3 +55,9 @@ def prepare(directory: Path, account: Account | None) -> None:
     directory.chmod(0o700)
     if account and found.st_uid != uid:
         os.chown(directory, account.uid, account.gid)
+
+
+def remove(directory: Path) -> None:
+    """Remove the directory once nothing is in it."""
+    with contextlib.suppress(OSError):
+        directory.rmdir()

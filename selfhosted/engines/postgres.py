@@ -179,6 +179,7 @@ class EmbeddedPostgres:
         if self._child is not None:
             end_child(self._child, HARD if hard else GENTLE)
         self._record.forget()
+        address.remove(self._sockets)
 
     def __enter__(self) -> Self:
         """Start it."""

@@ -140,6 +140,7 @@ class EmbeddedRedis:
         if self._child is not None:
             end_child(self._child, HARD if hard else GENTLE)
         self._record.forget()
+        address.remove(self._sockets)
 
     def __enter__(self) -> Self:
         """Start it."""
