@@ -6,11 +6,10 @@ import logging
 import sys
 
 from selfhosted.practice.app import Practice
-from selfhosted.practice.providers import anthropic, openai
+from selfhosted.practice.providers import ALL as PROVIDERS
 from selfhosted.practice.server import Listener, PortTakenError, serve
 from selfhosted.practice.state import State
 
-PROVIDERS = [openai.PROVIDER, anthropic.PROVIDER]
 _EPILOG = """\
 Every provider is under its name on the main port, for example
   OPENAI_BASE_URL=http://127.0.0.1:4010/openai/v1

@@ -123,9 +123,10 @@ class Admin:
         return to_json(
             {
                 "uptime_s": round(time.monotonic() - self._state.started_s, 3),
-                "in_flight": journal.in_flight,
+                "in_flight": journal.in_flight.total(),
                 "last": journal.last,
                 "providers": journal.counts(),
+                "tokens": self._state.tokens,
             }
         )
 
@@ -133,6 +134,8 @@ class Admin:
         await self._state.clear_faults(self._state.providers)
         self._state.journal.clear()
         self._state.prefixes.clear()
+        for counts in self._state.tokens.values():
+            counts.clear()
 
 
 def _check_ranges(faults: list[Fault]) -> None:

@@ -78,7 +78,7 @@ class Practice:
                 headers,
                 await _body(receive),
                 NO_FAULT,
-                state.prefixes,
+                state,
                 seen.seq,
                 int(seen.time),
             )

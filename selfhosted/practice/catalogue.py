@@ -1,7 +1,8 @@
 """The models that each practice provider knows, as data.
 
 A dated snapshot (`-2024-08-06`, `-20241022`) or `-latest` of a known model is known too, and so
-is a fine-tuned one (`ft:` before its base).
+is a fine-tuned one (`ft:` before its base). vLLM serves any name of the families Llama, Mistral
+and Qwen, since its operator chooses the name.
 """
 
 import re
@@ -16,6 +17,7 @@ CHAT, EMBED, MODERATE, SPEAK, HEAR, COMPLETE = (
     "complete",
 )
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
+_OPEN_WEIGHTS = re.compile(r"llama|mi[sx]tral|qwen", re.IGNORECASE)
 
 MODELS: dict[str, dict[str, str]] = {
     "openai": {
@@ -99,6 +101,8 @@ MODELS: dict[str, dict[str, str]] = {
 def use_of(provider: str, model: str) -> str | None:
     """Return what a provider's model is for, or None for a model it does not have."""
     known = MODELS[provider]
+    if provider == "vllm" and model not in known:
+        return CHAT if _OPEN_WEIGHTS.search(model) else None
     if model in known:
         return known[model]
     base = model.split(":")[1] if model.startswith("ft:") and model.count(":") > 1 else model

@@ -39,19 +39,19 @@ class Journal:
         self._ring: deque[Seen] = deque(maxlen=size)
         self._counts: dict[str, Counter[str]] = {}
         self.last = 0
-        self.in_flight = 0
+        self.in_flight: Counter[str] = Counter()
 
     def open(self, provider: str, method: str, path: str, traceparent: str | None) -> Seen:
         """Note a request that has arrived."""
         self.last += 1
-        self.in_flight += 1
+        self.in_flight[provider] += 1
         seen = Seen(self.last, self._now_s(), provider, method, path, traceparent)
         self._ring.append(seen)
         return seen
 
     def close(self, seen: Seen) -> None:
         """Note how a request ended."""
-        self.in_flight -= 1
+        self.in_flight[seen.provider] -= 1
         seen.duration_ms = round((self._now_s() - seen.time) * 1000, 3)
         counts = self._counts.get(seen.provider)
         if counts is None:

@@ -1,6 +1,7 @@
 """What the server remembers between requests."""
 
 import time
+from collections import Counter
 
 from selfhosted.practice.faults import Programme
 from selfhosted.practice.journal import Journal
@@ -20,12 +21,20 @@ class State:
         self.journal = Journal(time.time)
         self.prefixes = PrefixTable(time.monotonic)
         self.listeners: dict[str, Listener] = {}
+        self.tokens: dict[str, Counter[str]] = {name: Counter() for name in providers}
         self.started_s = time.monotonic()
 
     @property
     def providers(self) -> list[str]:
         """Names of the providers."""
         return list(self.programmes)
+
+    def meter(self, provider: str, prompt: int, completion: int, reason: str) -> None:
+        """Count the tokens of an answer and why it ended."""
+        counts = self.tokens[provider]
+        counts["prompt_tokens"] += prompt
+        counts["completion_tokens"] += completion
+        counts[f"ended_{reason}"] += 1
 
     async def clear_faults(self, providers: list[str]) -> None:
         """Forget the faults of some providers and open their ports again."""

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from selfhosted.practice.faults import Plan
-from selfhosted.practice.prefixes import PrefixTable
+from selfhosted.practice.state import State
 
 Headers = tuple[tuple[bytes, bytes], ...]
 JSON_TYPE = (b"content-type", b"application/json")
@@ -84,7 +84,7 @@ class Call:
     headers: dict[bytes, bytes]
     body: bytes
     plan: Plan
-    prefixes: PrefixTable
+    state: State
     serial: int
     time_s: int
     model: str | None = None

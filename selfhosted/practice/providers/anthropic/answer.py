@@ -56,6 +56,7 @@ def messages(call: Call) -> Reply:
     if catalogue.use_of("anthropic", request.model) is None:
         raise no_model(request.model)
     answered = _answer(call, request)
+    call.state.meter("anthropic", answered.prompt.fresh, answered.tokens, answered.reason)
     if request.stream:
         return _streamed(call, request.model, answered)
     return Whole(_encode(_message(call, request.model, answered, whole=True)))
@@ -84,12 +85,12 @@ def _cached(call: Call, request: MessagesRequest) -> Cached:
         return Cached(total)
     digests = chain([request.model, *(p.text for p in parts)])[1:]
     marked = [digests[i] for i in points]
-    found = call.prefixes.longest(marked)
+    found = call.state.prefixes.longest(marked)
     read = _sum(parts, points[found - 1] + 1) if found else 0
     wrote = _sum(parts, points[-1] + 1) - read
     control = parts[points[-1]].cache
     long_lived = control is not None and control.ttl == "1h"
-    call.prefixes.remember(marked, LONG_TTL_S if long_lived else DEFAULT_TTL_S)
+    call.state.prefixes.remember(marked, LONG_TTL_S if long_lived else DEFAULT_TTL_S)
     return Cached(total - read - wrote, wrote, wrote if long_lived else 0, read)
 
 

@@ -1,13 +1,14 @@
 """`POST /v1/chat/completions`, whole and streamed; vLLM speaks it too."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from selfhosted.practice import catalogue
 from selfhosted.practice.compose import Composed, compose, limit, pieces
 from selfhosted.practice.prompt import Json
+from selfhosted.practice.providers.openai.flavour import Flavour
 from selfhosted.practice.providers.openai.messages import ChatRequest, prompt_tokens, read_ask
 from selfhosted.practice.providers.openai.tokens import (
     Usage,
@@ -16,10 +17,9 @@ from selfhosted.practice.providers.openai.tokens import (
     make_usage,
 )
 from selfhosted.practice.usage import count
-from selfhosted.practice.wire import JSON_TYPE, Call, Refused, Reply, Stream, Whole
+from selfhosted.practice.wire import Call, Refused, Reply, Stream, Whole
 
 FINGERPRINT = "fp_practice"
-_decoder = msgspec.json.Decoder(ChatRequest)
 _encode = msgspec.json.Encoder().encode
 _DONE = b"data: [DONE]\n\n"
 
@@ -56,10 +56,11 @@ class ChoiceOut(msgspec.Struct):
     message: MessageOut
     logprobs: Json | None
     finish_reason: str
+    stop_reason: str | UnsetType | None = UNSET
 
 
 class CompletionOut(msgspec.Struct):
-    """A chat completion without usage, which a fault may take away."""
+    """A chat completion; what is unset does not appear."""
 
     id: str
     object: str
@@ -68,22 +69,8 @@ class CompletionOut(msgspec.Struct):
     choices: list[ChoiceOut]
     service_tier: str | None
     system_fingerprint: str | None
-
-
-class CompletionWithUsage(CompletionOut):
-    """A chat completion."""
-
-    usage: Usage
-
-
-@dataclass(frozen=True, slots=True)
-class Flavour:
-    """What differs between OpenAI and a server that speaks its protocol."""
-
-    provider: str
-    service_tier: str | None
-    fingerprint: str | None
-    no_model: Any
+    usage: Usage | UnsetType = UNSET
+    prompt_logprobs: UnsetType | None = UNSET
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +80,15 @@ class Answered:
     composed: Composed
     text: str
     reason: str
+    stopped_by: str | None
     usage: Usage | None
 
 
 def chat(call: Call, flavour: Flavour) -> Reply:
     """Answer a chat request."""
-    request = call.decode(_decoder)
-    call.model = request.model
+    request = call.decode(flavour.chat_decoder)
     call.stream = bool(request.stream)
-    if catalogue.use_of(flavour.provider, request.model) != catalogue.CHAT:
-        raise flavour.no_model(request.model)
+    flavour.admit(call, request.model, catalogue.CHAT)
     if request.top_logprobs and not request.logprobs:
         raise Refused(400, "'top_logprobs' requires 'logprobs' to be true.", param="top_logprobs")
     ask = read_ask(request)
@@ -111,11 +97,14 @@ def chat(call: Call, flavour: Flavour) -> Reply:
     text, reason = limited.text, "length" if limited.reason == "length" else "stop"
     prompt = prompt_tokens(request)
     done = count(text) if composed.tool is None else composed.tokens
-    cached = cached_tokens(call.prefixes, flavour.provider + request.model, ask.prompt, prompt)
+    cached = cached_tokens(
+        call.state.prefixes, flavour.provider + request.model, ask.prompt, prompt
+    )
     used = make_usage(call.plan, prompt, done * (request.n or 1), cached)
     if composed.tool is not None:
         reason = "tool_calls"
-    answered = Answered(composed, text, reason, used)
+    call.state.meter(flavour.provider, prompt, done, reason)
+    answered = Answered(composed, text, reason, limited.stopped_by, used)
     if request.stream:
         return _streamed(call, request, answered, flavour)
     return _whole(call, request, answered, flavour)
@@ -136,19 +125,20 @@ def _whole(call: Call, request: ChatRequest, answered: Answered, flavour: Flavou
     probs = None
     if request.logprobs and tool is None:
         probs = _logprobs(call, request, answered.text)
-    choices = [ChoiceOut(i, message, probs, answered.reason) for i in range(request.n or 1)]
-    head = (
-        call.make_id("chatcmpl-"),
-        "chat.completion",
-        call.time_s,
-        request.model,
-        choices,
-        flavour.service_tier,
-        flavour.fingerprint,
+    stop = answered.stopped_by if flavour.extras else UNSET
+    choices = [ChoiceOut(i, message, probs, answered.reason, stop) for i in range(request.n or 1)]
+    body = CompletionOut(
+        id=call.make_id("chatcmpl-"),
+        object="chat.completion",
+        created=call.time_s,
+        model=request.model,
+        choices=choices,
+        service_tier=flavour.service_tier,
+        system_fingerprint=flavour.fingerprint,
+        usage=answered.usage or UNSET,
+        prompt_logprobs=None if flavour.extras else UNSET,
     )
-    if answered.usage is None:
-        return Whole(_encode(CompletionOut(*head)))
-    return Whole(_encode(CompletionWithUsage(*head, answered.usage)), 200, (JSON_TYPE,))
+    return Whole(_encode(body))
 
 
 def _logprobs(call: Call, request: ChatRequest, text: str) -> Json:

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from selfhosted.practice import catalogue, usage, vectors
-from selfhosted.practice.providers.openai.chat import Flavour
+from selfhosted.practice.providers.openai.flavour import Flavour
 from selfhosted.practice.wire import Call, Refused, Reply, to_json
 
 MAX_INPUTS = 2048
@@ -34,9 +34,7 @@ _decoder = msgspec.json.Decoder(EmbeddingRequest)
 def embeddings(call: Call, flavour: Flavour) -> Reply:
     """Embed every input."""
     request = call.decode(_decoder)
-    call.model = request.model
-    if catalogue.use_of(flavour.provider, request.model) != catalogue.EMBED:
-        raise flavour.no_model(request.model)
+    flavour.admit(call, request.model, catalogue.EMBED)
     size = _dimensions(request, flavour)
     data: list[dict[str, object]] = []
     tokens = 0

@@ -108,6 +108,11 @@ class ChatRequest(msgspec.Struct):
         return [self.stop] if isinstance(self.stop, str) else self.stop
 
     @property
+    def forced_schema(self) -> Json | None:
+        """A schema that a server's own extra fields ask for."""
+        return None
+
+    @property
     def limit(self) -> int | None:
         """The most tokens the answer may have."""
         return self.max_completion_tokens or self.max_tokens
@@ -165,6 +170,8 @@ def read_ask(request: ChatRequest) -> Ask:
             )
         turns.append(Turn(role, text_of(message.content)))
     prompt = Prompt(tuple(turns))
+    if request.forced_schema is not None:
+        return Ask(prompt, schema=request.forced_schema)
     if request.tools is None and request.response_format is None:
         return Ask(prompt)
     tools = [

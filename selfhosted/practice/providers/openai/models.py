@@ -1,7 +1,7 @@
 """`GET /v1/models` and `GET /v1/models/{model}`."""
 
 from selfhosted.practice import catalogue
-from selfhosted.practice.providers.openai.chat import Flavour
+from selfhosted.practice.providers.openai.flavour import Flavour
 from selfhosted.practice.wire import Call, Reply, to_json
 
 CREATED_S = 1_700_000_000
