@@ -1,0 +1,81 @@
+"""Builds everything once per worker, and lists the stages in the order a call meets them.
+
+Read this first: `STAGES` is the way of a call, in code.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from plugins.agents.rules import Catalogue
+from plugins.agents.stage import AgentsStage
+from plugins.core.clock import Clock, SystemClock
+from plugins.core.stage import Stage
+from plugins.cost.drain import Drain
+from plugins.cost.rules import Price
+from plugins.cost.spool import Spool
+from plugins.cost.stage import LedgerStage
+from plugins.cost.store import LedgerStore, SettlementLog
+from plugins.settings import Configuration, Environment
+from plugins.store.database import create_engine
+from plugins.store.redis import RedisLink
+from plugins.tenancy.rules import KeyHasher
+from plugins.tenancy.store import KeyDirectory, TenantStore
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the stages and routes are made of; one set a worker."""
+
+    configuration: Configuration
+    environment: Environment
+    prices: Mapping[str, Price]
+    clock: Clock
+    engine: AsyncEngine
+    link: RedisLink
+    spool: Spool
+    catalogue: Catalogue
+    directory: KeyDirectory
+    tenants: TenantStore
+    ledger: LedgerStore
+    drain: Drain
+
+
+STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
+    "agents": lambda parts: AgentsStage(parts.catalogue),
+    "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
+}
+
+
+def build(
+    configuration: Configuration, environment: Environment, prices: Mapping[str, Price]
+) -> Parts:
+    """Make one worker's parts; nothing connects before its first use.
+
+    Args:
+        configuration: what `proxy_config.yaml` says.
+        environment: where the stores are.
+        prices: by deployment.
+    """
+    clock = SystemClock()
+    engine = create_engine(environment.database_url)
+    link = RedisLink(environment.redis_url, clock)
+    spool = Spool(environment.data_dir / "spool")
+    hasher = KeyHasher(environment.secret)
+    ledger = LedgerStore(engine)
+    return Parts(
+        configuration=configuration,
+        environment=environment,
+        prices=prices,
+        clock=clock,
+        engine=engine,
+        link=link,
+        spool=spool,
+        catalogue=Catalogue(configuration.agents, configuration.modes),
+        directory=KeyDirectory(engine, hasher, clock),
+        tenants=TenantStore(engine, hasher),
+        ledger=ledger,
+        drain=Drain(link, spool, ledger, engine, clock),
+    )

@@ -1,0 +1,12 @@
+"""The names that `proxy_config.yaml` mentions; re-exports only.
+
+LiteLLM executes this file anew for every mention, outside `sys.modules`: nothing may live here.
+"""
+
+from plugins.proxy.auth import authenticate
+from plugins.proxy.hooks import PluginSwitch
+
+agents = PluginSwitch("agents")
+ledger = PluginSwitch("ledger")
+
+__all__ = ["agents", "authenticate", "ledger"]

@@ -1,0 +1,190 @@
+"""Drives the stages' phases from LiteLLM's callbacks and guardrails.
+
+One callback, the conductor, runs the stages in the order of `assembly.py`. What LiteLLM calls only
+on some endpoints is not taken from here: admission, output checks and settlement are driven by the
+door, which sees every endpoint, stream or not.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, cast
+
+from fastapi import HTTPException
+from litellm.integrations.custom_guardrail import CustomGuardrail
+from litellm.integrations.custom_logger import CustomLogger
+from litellm.types.guardrails import GuardrailEventHooks
+from typing_extensions import override
+
+from plugins.core.call import Attempt, Call
+from plugins.core.errors import GatewayError
+from plugins.core.stage import Stage
+from plugins.proxy import calls
+
+# 422 on purpose: after routing, 401, 404, 408, 429 and 5xx would count against the deployment. The
+# door replaces the answer by the refusal itself.
+_REFUSED_STATUS: Final = 422
+
+
+class PluginSwitch(CustomLogger):
+    """A plugin as `proxy_config.yaml` names it under `callbacks`: a line there switches it on.
+
+    Args:
+        name: a stage of `assembly.py`.
+        stage: the stage itself, for one that `assembly.py` does not know.
+    """
+
+    def __init__(self, name: str, stage: Stage | None = None) -> None:
+        super().__init__()
+        self.name: Final = name
+        self.stage: Final = stage
+
+
+class StageGuardrail(CustomGuardrail):
+    """A stage that judges content, as `proxy_config.yaml` names it under `guardrails`.
+
+    LiteLLM builds it with the entry's options and then applies its own switches to it. A subclass
+    must define `async_pre_call_hook` itself: LiteLLM looks it up in the leaf class and silently
+    skips an inherited one. `guardrail_class` makes such a subclass.
+
+    Args:
+        stage: the feature; its `check_input` runs from LiteLLM's hook.
+        options: LiteLLM's own.
+    """
+
+    def __init__(self, stage: Stage, **options: Any) -> None:  # noqa: ANN401 - LiteLLM's own
+        options.setdefault("guardrail_name", stage.name)
+        options.setdefault("event_hook", GuardrailEventHooks.pre_call)
+        super().__init__(**options)
+        self.name: Final = stage.name
+        self.stage: Final = stage
+
+
+def guardrail_class(make_stage: Callable[[], Stage]) -> type[StageGuardrail]:
+    """Make the class that a `guardrails:` entry names for a stage."""
+
+    class Leaf(StageGuardrail):
+        def __init__(self, **options: Any) -> None:  # noqa: ANN401 - LiteLLM's own
+            super().__init__(make_stage(), **options)
+
+        @override
+        async def async_pre_call_hook(
+            self,
+            user_api_key_dict: Any,
+            cache: Any,
+            data: dict[str, Any],
+            call_type: Any,
+        ) -> dict[str, Any]:
+            call = calls.find(data)
+            if call is not None:
+                _refuse_if(call, await self.stage.check_input(call))
+            return data
+
+    return Leaf
+
+
+class Conductor(CustomLogger):
+    """Prepares and checks each call, sends it to its first tier and follows its attempts.
+
+    Args:
+        stages: gives the stages that are on, in order, and whether a guardrail drives each.
+        providers: provider of each deployment.
+    """
+
+    def __init__(
+        self,
+        stages: Callable[[], tuple[Stage, ...]],
+        guarded: Callable[[], frozenset[str]],
+        providers: Mapping[str, str],
+    ) -> None:
+        super().__init__()
+        self._stages: Final = stages
+        self._guarded: Final = guarded
+        self._providers: Final = providers
+
+    @override
+    async def async_pre_call_hook(
+        self,
+        user_api_key_dict: Any,
+        cache: Any,
+        data: dict[str, Any],
+        call_type: Any,
+    ) -> dict[str, Any]:
+        """Run `prepare` and `check_input`, then name the model groups to try."""
+        call = calls.find(data)
+        if call is None:
+            return data
+        for stage in self._stages():
+            _refuse_if(call, await stage.prepare(call))
+        guarded = self._guarded()
+        for stage in self._stages():
+            if stage.name not in guarded:
+                _refuse_if(call, await stage.check_input(call))
+        if call.tiers:
+            data["model"] = call.tiers[0]
+            if len(call.tiers) > 1:
+                data["fallbacks"] = list(call.tiers[1:])
+        return data
+
+    @override
+    async def async_pre_call_deployment_hook(
+        self, kwargs: dict[str, Any], call_type: Any
+    ) -> dict[str, Any] | None:
+        """Note that a deployment is tried; LiteLLM calls this for every attempt, streams too."""
+        call = calls.find(kwargs)
+        if call is None:
+            return None
+        attempt = _attempt(kwargs, self._providers)
+        if any(a.deployment == attempt.deployment and a.ended_s is None for a in call.attempts):
+            return None  # /v1/messages runs this hook twice for one attempt
+        call.attempts.append(attempt)
+        for stage in self._stages():
+            await stage.attempt(call, attempt)
+        return None
+
+    @override
+    async def async_log_failure_event(
+        self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
+    ) -> None:
+        """Note that the attempt failed; awaited before a fallback runs, so it must be instant."""
+        call = calls.find(kwargs)
+        if call is None:
+            return
+        error: Any = kwargs.get("exception")
+        await self.end_attempt(call, type(error).__name__, getattr(error, "status_code", None))
+
+    async def end_attempt(self, call: Call, error_class: str | None, status: object) -> None:
+        """End the attempt that runs, once; the door calls this for the one that succeeded.
+
+        Args:
+            call: whose attempt.
+            error_class: None for success.
+            status: HTTP status of the provider, where it gave one.
+        """
+        attempt = call.attempts[-1] if call.attempts else None
+        if attempt is None or attempt.ended_s is not None:
+            return
+        attempt.ended_s = time.monotonic()
+        attempt.error_class = error_class
+        attempt.status = status if isinstance(status, int) else None
+        for stage in self._stages():
+            await stage.attempt_ended(call, attempt)
+
+
+def _refuse_if(call: Call, refusal: GatewayError | None) -> None:
+    if refusal is not None:
+        call.refusal = refusal
+        raise HTTPException(_REFUSED_STATUS, detail={"error": refusal.code})
+
+
+def _attempt(kwargs: Mapping[str, Any], providers: Mapping[str, str]) -> Attempt:
+    metadata = cast(
+        "dict[str, Any]", kwargs.get("metadata") or kwargs.get("litellm_metadata") or {}
+    )
+    info = cast("dict[str, Any]", kwargs.get("model_info") or metadata.get("model_info") or {})
+    deployment = str(info.get("id") or "")
+    return Attempt(
+        deployment=deployment,
+        provider=providers.get(deployment, ""),
+        group=str(metadata.get("model_group") or ""),
+        started_s=time.monotonic(),
+    )

@@ -1,0 +1,101 @@
+"""Prices of the deployments: LiteLLM's price list, with the policy's rows over it."""
+
+import warnings
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final, cast
+
+from plugins.core.money import usd
+from plugins.cost.rules import MILLION, MINUTE_S, THOUSAND, Price
+from plugins.settings import Configuration, Deployment, PriceRow
+
+RETIRES_SOON_DAYS: Final = 90
+
+
+def price_list() -> Mapping[str, Mapping[str, Any]]:
+    """Give LiteLLM's own list, the copy that ships with it: no network, the same on every worker."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import litellm  # noqa: PLC0415 - takes seconds; commands that need no prices skip it
+
+    return cast("Mapping[str, Mapping[str, Any]]", litellm.model_cost)
+
+
+def prices_of(
+    configuration: Configuration, listed: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Price]:
+    """Price every deployment that either source knows.
+
+    Args:
+        configuration: deployments, and `sluice.prices` by `model_info.id`.
+        listed: LiteLLM's list by model name.
+    """
+    prices: dict[str, Price] = {}
+    for name, deployment in configuration.deployments.items():
+        row = configuration.policy.prices.get(name)
+        entry = _entry(deployment, listed)
+        if row is not None:
+            prices[name] = _from_policy(row)
+        elif entry is not None:
+            prices[name] = _from_list(entry)
+    return prices
+
+
+def lifecycle_notes(
+    configuration: Configuration, listed: Mapping[str, Mapping[str, Any]], today: date
+) -> list[str]:
+    """Name the configured models that their provider has retired or is about to (SPEC 2.9)."""
+    notes: list[str] = []
+    for deployment in configuration.deployments.values():
+        printed = (_entry(deployment, listed) or {}).get("deprecation_date")
+        if not printed:
+            continue
+        day = date.fromisoformat(str(printed)[:10])
+        if (day - today).days <= RETIRES_SOON_DAYS:
+            verb = "was retired" if day <= today else "will be retired"
+            notes.append(
+                f"{deployment.model} (behind {deployment.model_name!r}) {verb} by its provider on"
+                f" {day}; name its successor in model_list"
+            )
+    for group, day in configuration.policy.retired.items():
+        behind = [d.model for d in configuration.deployments.values() if d.model_name == group]
+        notes.append(
+            f"{group} was retired by its provider on {day}; the name is served by"
+            f" {', '.join(behind) or 'nothing'}"
+        )
+    return notes
+
+
+def _entry(
+    deployment: Deployment, listed: Mapping[str, Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    return listed.get(deployment.model) or listed.get(deployment.model.split("/", 1)[-1])
+
+
+def _from_list(entry: Mapping[str, Any]) -> Price:
+    def per_unit(key: str) -> Any:  # noqa: ANN401 - Decimal, or None where the list has no row
+        return usd(entry[key]) if entry.get(key) is not None else None
+
+    return Price(
+        input_usd=per_unit("input_cost_per_token") or usd(0),
+        output_usd=per_unit("output_cost_per_token") or usd(0),
+        cached_input_usd=per_unit("cache_read_input_token_cost"),
+        cache_write_usd=per_unit("cache_creation_input_token_cost"),
+        character_usd=per_unit("input_cost_per_character") or usd(0),
+        second_usd=per_unit("input_cost_per_second") or usd(0),
+    )
+
+
+def _from_policy(row: PriceRow) -> Price:
+    def per_token(amount: Any) -> Any:  # noqa: ANN401 - Decimal or None
+        return None if amount is None else amount / MILLION
+
+    return Price(
+        input_usd=per_token(row.input_per_million_usd) or usd(0),
+        output_usd=per_token(row.output_per_million_usd) or usd(0),
+        cached_input_usd=per_token(row.cached_input_per_million_usd),
+        cache_write_usd=per_token(row.cache_write_per_million_usd),
+        character_usd=(row.per_thousand_characters_usd or usd(0)) / THOUSAND,
+        second_usd=(row.per_minute_usd or usd(0)) / MINUTE_S,
+        free_because=row.free_because,
+    )

@@ -1,0 +1,140 @@
+"""Follows a stream of server-sent events: finds usage and the last frame, holds that one back."""
+
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import orjson
+
+from plugins.core.call import Endpoint, Usage, UsageSource
+from plugins.proxy.answers import events_of, frame_text, usage_of
+
+KEPT_BYTES: Final = 4_000_000
+"""Frames are kept up to here, to count their text when the provider states no usage."""
+
+_LAST: Final = {
+    Endpoint.MESSAGES: (b"event: message_stop", b'"type":"message_stop"', b'"type": "message_stop"'),
+    Endpoint.RESPONSES: (
+        b"event: response.completed",
+        b'"type":"response.completed"',
+        b'"type": "response.completed"',
+        b'"type":"response.incomplete"',
+        b'"type": "response.incomplete"',
+    ),
+}
+_DONE: Final = (b"data: [DONE]", b"data:[DONE]")
+
+
+class StreamFollower:
+    """Reads along one stream.
+
+    Args:
+        endpoint: names the wire format.
+        hide_usage: True when the client did not ask for the closing usage chunk.
+    """
+
+    def __init__(self, endpoint: Endpoint, *, hide_usage: bool) -> None:
+        self._endpoint: Final = endpoint
+        self._hide_usage: Final = hide_usage
+        self._last_marks: Final = _LAST.get(endpoint, _DONE)
+        self._rest = b""
+        self._kept: list[bytes] = []
+        self._kept_bytes = 0
+        self.usage: Usage | None = None
+        self.ended = False
+        """The frame that tells the client that the answer is whole has come."""
+        self.failed = False
+        """The host reported an error inside the stream; its frame is not passed on."""
+
+    def feed(self, data: bytes) -> tuple[list[bytes], list[bytes]]:
+        """Take bytes as they come, cut anywhere.
+
+        Returns:
+            Frames to pass on now, and frames to hold back until the call is settled. Once the
+            last frame has come, all that follows is held back with it.
+        """
+        now: list[bytes] = []
+        held: list[bytes] = []
+        for frame in self._frames(data):
+            kept = self._look_at(frame)
+            if kept is not None:
+                (held if self.ended else now).append(kept)
+        return now, held
+
+    def written_text(self) -> str:
+        """Gather the text passed on so far, as far as it was kept."""
+        return "".join(frame_text(self._endpoint, frame) for frame in self._kept)
+
+    def _frames(self, data: bytes) -> Iterator[bytes]:
+        if self._rest:
+            data = self._rest + data
+        if b"\r\n" in data:
+            data = data.replace(b"\r\n", b"\n")
+        *whole, self._rest = data.split(b"\n\n")
+        for frame in whole:
+            yield frame + b"\n\n"
+
+    def _look_at(self, frame: bytes) -> bytes | None:
+        if frame.startswith(self._last_marks) or any(
+            mark in frame for mark in self._last_marks if mark.startswith(b'"')
+        ):
+            self.ended = True
+        if b'"usage"' in frame and self._read_usage(frame):
+            return None
+        if b'"error"' in frame and self._is_error(frame):
+            self.failed = True
+            return None
+        if self.usage is None and self._kept_bytes < KEPT_BYTES:
+            self._kept.append(frame)
+            self._kept_bytes += len(frame)
+        return frame
+
+    def _read_usage(self, frame: bytes) -> bool:
+        """Take the usage over; tell whether the frame is nothing but usage nobody asked for."""
+        hidden = False
+        for event in events_of(frame):
+            holder = event
+            if self._endpoint is Endpoint.RESPONSES:
+                holder = cast("dict[str, Any]", event.get("response") or {})
+            elif self._endpoint is Endpoint.MESSAGES and event.get("type") == "message_start":
+                holder = cast("dict[str, Any]", event.get("message") or {})
+            found = usage_of(self._endpoint, holder)
+            if found is not None and not found.is_empty:
+                self.usage = _later(self.usage, found)
+            if self._hide_usage and event.get("choices") == []:
+                hidden = True
+        return hidden
+
+    def _is_error(self, frame: bytes) -> bool:
+        return any(
+            event.get("error") is not None or event.get("type") == "error"
+            for event in events_of(frame)
+        )
+
+
+def _later(before: Usage | None, now: Usage) -> Usage:
+    """Join Anthropic's two reports: input at the start, output so far at the end."""
+    if before is None:
+        return now
+    start = now if now.input_tokens >= before.input_tokens else before
+    return Usage(
+        input_tokens=start.input_tokens,
+        output_tokens=max(before.output_tokens, now.output_tokens),
+        cached_input_tokens=start.cached_input_tokens,
+        cache_write_tokens=start.cache_write_tokens,
+        source=UsageSource.PROVIDER,
+    )
+
+
+def asks_for_usage(body: dict[str, Any]) -> bool:
+    """Tell whether a chat request wants the closing usage chunk of its stream."""
+    options = body.get("stream_options")
+    return isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
+
+
+def json_or_none(body: bytes) -> dict[str, Any] | None:
+    """Parse a whole answer; None when it is not a JSON object."""
+    try:
+        answer: object = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    return cast("dict[str, Any]", answer) if isinstance(answer, dict) else None
