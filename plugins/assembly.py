@@ -42,6 +42,10 @@ class Parts:
     ledger: LedgerStore
     drain: Drain
 
+    def catalogue_names(self) -> tuple[frozenset[str], frozenset[str]]:
+        """Give the agents and the plain models that exist."""
+        return frozenset(self.catalogue.agents), frozenset(self.catalogue.modes)
+
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue),

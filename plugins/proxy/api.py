@@ -1,0 +1,96 @@
+"""The gateway's own routes under `/sluice/`; the door has authenticated every request."""
+
+
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+from plugins.assembly import Parts
+from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
+from plugins.core.tenant import Principal, Role
+from plugins.cost import routes as cost_routes
+from plugins.proxy.door import CALL_ID_KEY, OWN_PREFIX, PRINCIPAL_KEY
+from plugins.proxy.host_errors import not_found
+from plugins.proxy.refusals import refuse
+from plugins.tenancy import routes as tenancy_routes
+
+
+def principal_of(request: Request) -> Principal:
+    """Give who calls, as the door found."""
+    principal: Principal = request.scope[PRINCIPAL_KEY]
+    return principal
+
+
+def administrator(request: Request) -> Principal:
+    """Give who calls.
+
+    Raises:
+        Forbidden: when it is no administrator.
+    """
+    principal = principal_of(request)
+    if principal.role is not Role.ADMIN:
+        raise Forbidden("only an administrator's key may do this", code="admin_key_required")
+    return principal
+
+
+def build_api(parts: Parts) -> FastAPI:
+    """Make the application that serves `/sluice/`."""
+    app = FastAPI(
+        title="Sluice",
+        openapi_url=OWN_PREFIX + "openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    prefix = OWN_PREFIX.rstrip("/")
+    app.include_router(
+        cost_routes.router(parts.ledger, principal_of, parts.clock), prefix=prefix
+    )
+    app.include_router(
+        tenancy_routes.router(
+            parts.tenants, principal_of, administrator, parts.catalogue_names, parts.clock
+        ),
+        prefix=prefix,
+    )
+    app.add_exception_handler(GatewayError, _on_gateway_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(StarletteHTTPException, _on_http)
+    return app
+
+
+def _response(request: Request, error: GatewayError) -> Response:
+    reply = refuse(error, None, request.scope.get(CALL_ID_KEY, ""))
+    headers = {name.decode(): value.decode() for name, value in reply.headers}
+    return Response(reply.body, reply.status, headers)
+
+
+async def _on_gateway_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, GatewayError)  # noqa: S101 - registered for this class only
+    return _response(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    return _response(
+        request, InvalidRequest(f"`{where}`: {first['msg']}", param=where or None)
+    )
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101 - registered for this class only
+    if error.status_code == 405:  # noqa: PLR2004 - RFC 9110: method not allowed
+        refusal: GatewayError = InvalidRequest(
+            f"{request.method} is not a method of {request.url.path[:128]!r}",
+            code="method_not_allowed",
+        )
+        response = _response(request, refusal)
+        response.status_code = 405
+        response.headers.update(error.headers or {})
+        return response
+    return _response(request, not_found(request.url.path))
+
+

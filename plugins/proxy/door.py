@@ -1,0 +1,293 @@
+"""The door: an ASGI wrap around LiteLLM's application that every request passes first.
+
+It knows three kinds of paths: model calls, which it authenticates, validates, admits, hands to
+LiteLLM and settles; the gateway's own routes; and all others of LiteLLM's, which stay shut for
+everybody, whatever LiteLLM itself would say.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import timedelta
+from typing import Any, Final
+
+import orjson
+
+from plugins.agents.rules import Catalogue
+from plugins.core.call import Call, Endpoint, Outcome
+from plugins.core.clock import Clock
+from plugins.core.errors import Forbidden, GatewayError, InvalidRequest, Unavailable
+from plugins.core.identifiers import new_call_id
+from plugins.core.stage import Phase, Stage, implements
+from plugins.core.tenant import Principal, Role
+from plugins.proxy import calls
+from plugins.proxy.auth import SCOPE_KEY
+from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
+from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
+from plugins.proxy.forms import parse_transcription
+from plugins.proxy.host_errors import not_found
+from plugins.proxy.inbound import context_of, forwarded, read_body, token_of
+from plugins.proxy.refusals import refuse
+from plugins.proxy.schema import parse_body
+from plugins.proxy.streams import asks_for_usage
+from plugins.settings import Limits
+from plugins.tenancy.rules import unknown_key
+from plugins.tenancy.store import KeyDirectory
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OWN_PREFIX: Final = "/sluice/"
+PRINCIPAL_KEY: Final = "sluice.principal"
+CALL_ID_KEY: Final = "sluice.call_id"
+_CHAT_STREAMS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
+
+_log: Final = logging.getLogger("sluice.door")
+
+
+class Door:
+    """Stands before LiteLLM's application.
+
+    Args:
+        host: LiteLLM's application.
+        own: the gateway's own routes, under `/sluice/`.
+        directory: tells who holds a key.
+        catalogue: names for `/v1/models`.
+        stages: gives the stages that are on, in order.
+        end_attempt: closes an attempt that succeeded.
+        limits: bounds of a request.
+        practised: deployments for which a practice server stands in.
+        clock: wall and monotonic time.
+    """
+
+    def __init__(  # noqa: PLR0913 - one collaborator each
+        self,
+        *,
+        host: App,
+        own: App,
+        directory: KeyDirectory,
+        catalogue: Catalogue,
+        stages: Callable[[], tuple[Stage, ...]],
+        end_attempt: EndAttempt,
+        limits: Limits,
+        practised: frozenset[str],
+        clock: Clock,
+    ) -> None:
+        self._host: Final = host
+        self._own: Final = own
+        self._directory: Final = directory
+        self._catalogue: Final = catalogue
+        self._stages: Final = stages
+        self._end_attempt: Final = end_attempt
+        self._limits: Final = limits
+        self._practised: Final = practised
+        self._clock: Final = clock
+        self._tasks: Final[set[asyncio.Task[Any]]] = set()
+        self.ready = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http":
+            await self._serve(scope, receive, send)
+        elif scope["type"] == "websocket":
+            # No model endpoint of ours speaks it; LiteLLM's would bypass the ledger.
+            await send({"type": "websocket.close", "code": 1008, "reason": "not served"})
+        else:
+            await self._host(scope, receive, send)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope["path"]
+        endpoint = MODEL_PATHS.get(path) if scope["method"] == "POST" else None
+        call_id = new_call_id()
+        try:
+            if endpoint is not None:
+                await self._serve_call(endpoint, call_id, scope, receive, send)
+            elif path in HEALTH:
+                await self._say_health(send, path)
+            elif path.startswith(OWN_PREFIX):
+                await self._serve_own(call_id, scope, receive, send)
+            elif path in MODEL_LISTS and scope["method"] == "GET":
+                await self._list_models(await self._principal(scope), send)
+            else:
+                await self._principal(scope)
+                raise Forbidden(
+                    f"this gateway does not open {scope['method']} {path[:128]!r}; it serves"
+                    " models under /v1 and its own routes under /sluice",
+                    code="route_not_allowed",
+                )
+        except GatewayError as error:
+            await _reply(send, error, endpoint, call_id)
+
+    async def _principal(self, scope: Scope) -> Principal:
+        token = token_of(scope["headers"])
+        verdict = unknown_key() if not token else await self._directory.authenticate(token)
+        if isinstance(verdict, GatewayError):
+            raise verdict
+        return verdict
+
+    async def _serve_call(
+        self, endpoint: Endpoint, call_id: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        principal = await self._principal(scope)
+        if principal.role is not Role.TENANT:
+            raise Forbidden(
+                "an administrator's key calls no models; use a tenant's key",
+                code="tenant_key_required",
+            )
+        raw, body = await self._body(endpoint, scope, receive)
+        if raw is None:
+            return
+        call = self._call(endpoint, call_id, principal, scope, body)
+        hide_usage = call.stream and endpoint in _CHAT_STREAMS and not asks_for_usage(body)
+        stages = self._stages()
+        delivery = Delivery(call, send, stages, self._end_attempt, hide_usage=hide_usage)
+        for stage in stages:
+            refusal = await stage.admit(call)
+            if refusal is not None:
+                await delivery.refuse(refusal)
+                return
+        call.practice = not self._practised.isdisjoint(call.tiers)
+        if endpoint is not Endpoint.TRANSCRIPTIONS:
+            raw = _for_host(body, ask_usage=hide_usage)
+        inner = dict(scope)
+        inner["headers"] = forwarded(scope["headers"], call_id, len(raw))
+        inner["path"] = inner["raw_path"] = scope["path"]
+        inner["raw_path"] = scope["path"].encode()
+        inner["query_string"] = b""
+        inner[SCOPE_KEY] = call
+        await self._carry(call, delivery, inner, _Replay(raw, receive))
+
+    async def _carry(self, call: Call, delivery: Delivery, scope: Scope, receive: Receive) -> None:
+        """Let LiteLLM answer; whatever happens, the call is settled once."""
+        calls.enter(call)
+        try:
+            await self._host(scope, receive, delivery)
+            if not delivery.finished and not delivery.settled:
+                if receive.gone:
+                    await delivery.abandon()
+                else:
+                    await delivery.break_off("HostEndedEarly")
+        except asyncio.CancelledError:
+            # The client went away, or the worker stops: the row is written all the same.
+            await asyncio.shield(self._background(delivery.abandon()))
+            raise
+        except Exception as error:
+            if receive.gone:
+                await delivery.abandon()
+            else:
+                _log.exception("call %s failed inside the host", call.id)
+                await delivery.break_off(type(error).__name__)
+        finally:
+            calls.leave(call)
+        for stage in self._stages():
+            if implements(stage, Phase.OBSERVE):
+                self._background(stage.observe(call))
+
+    async def _body(
+        self, endpoint: Endpoint, scope: Scope, receive: Receive
+    ) -> tuple[bytes | None, dict[str, Any]]:
+        headers = scope["headers"]
+        if endpoint is Endpoint.TRANSCRIPTIONS:
+            raw = await read_body(receive, headers, self._limits.audio_bytes)
+            return raw, {} if raw is None else await parse_transcription(raw, headers)
+        raw = await read_body(receive, headers, self._limits.body_bytes)
+        return raw, {} if raw is None else parse_body(endpoint, raw)
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        call_id: str,
+        principal: Principal,
+        scope: Scope,
+        body: dict[str, Any],
+    ) -> Call:
+        model = body.get("model")
+        if not isinstance(model, str):
+            raise InvalidRequest(
+                "`model` is missing; name an agent or a model (`GET /v1/models` lists them)",
+                param="model",
+                code="missing_parameter",
+            )
+        notes = {"audio_s": body.pop("_audio_s")} if "_audio_s" in body else {}
+        return Call(
+            id=call_id,
+            endpoint=endpoint,
+            principal=principal,
+            model_asked=model,
+            body=body,
+            started_at=self._clock.now(),
+            started_s=self._clock.monotonic_s(),
+            stream=body.get("stream") is True,
+            context=context_of(scope["headers"], body.get("metadata")),
+            notes=notes,
+        )
+
+    async def _serve_own(
+        self, call_id: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        scope[PRINCIPAL_KEY] = await self._principal(scope)
+        scope[CALL_ID_KEY] = call_id
+        await self._own(scope, receive, send)
+
+    async def _list_models(self, principal: Principal, send: Send) -> None:
+        names = self._catalogue.visible_to(principal)
+        entries = [
+            {"id": name, "object": "model", "created": 0, "owned_by": "sluice"} for name in names
+        ]
+        await _send_json(send, 200, {"object": "list", "data": entries})
+
+    async def _say_health(self, send: Send, path: str) -> None:
+        ready = self.ready or path != "/health/readiness"
+        status = "ready" if ready else "starting"
+        await _send_json(send, 200 if ready else Unavailable.status, {"status": status})
+
+    def _background(self, work: Any) -> asyncio.Task[Any]:  # noqa: ANN401 - any coroutine
+        task: asyncio.Task[Any] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+class _Replay:
+    """Gives the body that the door has read once more, then whatever the client sends."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive: Final = receive
+        self.gone = False
+
+    async def __call__(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        message = await self._receive()
+        self.gone = self.gone or message["type"] == "http.disconnect"
+        return message
+
+
+def _for_host(body: dict[str, Any], *, ask_usage: bool) -> bytes:
+    """Write the body that LiteLLM gets: parsed and written anew, so that both read the same.
+
+    `metadata` stays behind, because LiteLLM takes orders from it.
+    """
+    sent = {key: value for key, value in body.items() if key != "metadata"}
+    if ask_usage:
+        sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
+    return orjson.dumps(sent)
+
+
+async def _reply(send: Send, error: GatewayError, endpoint: Endpoint | None, call_id: str) -> None:
+    reply = refuse(error, endpoint, call_id)
+    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
+    await send({"type": "http.response.body", "body": reply.body})
+
+
+async def _send_json(send: Send, status: int, answer: dict[str, Any]) -> None:
+    body = orjson.dumps(answer)
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,204 @@
+"""`/sluice/tenants`, `/sluice/keys`, `/sluice/me`: administration, and a tenant's own view."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Path, Request
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from plugins.core.clock import Clock
+from plugins.core.errors import InvalidRequest
+from plugins.core.tenant import Principal, Role
+from plugins.tenancy.rules import TENANT_ID
+from plugins.tenancy.store import NewKey, TenantStore
+
+_KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z]{10}$", description="public part of the key")]
+_TenantId = Annotated[str, Path(pattern=rf"^{TENANT_ID.pattern}$")]
+MAX_NAMES: Final = 64
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:  # noqa: ANN401 - any field
+        # PostgreSQL's text holds no NUL.
+        for text in value if isinstance(value, list) else [value]:  # pyright: ignore[reportUnknownVariableType]
+            if isinstance(text, str) and "\x00" in text:
+                raise ValueError("holds a NUL character; remove it")
+        return value  # pyright: ignore[reportUnknownVariableType]
+
+
+class TenantIn(_Body):
+    """A tenant to make."""
+
+    tenant_id: str = Field(pattern=rf"^{TENANT_ID.pattern}$")
+    name: str = Field(default="", max_length=200)
+
+
+class TenantPatch(_Body):
+    """What may be changed of a tenant."""
+
+    active: bool
+
+
+class TenantOut(BaseModel):
+    """A tenant."""
+
+    tenant_id: str
+    name: str
+    active: bool
+    created_at: datetime
+
+
+class KeyIn(_Body):
+    """A key to make."""
+
+    tenant_id: str | None = Field(default=None, description="None for an administrator's key")
+    role: Role = Role.TENANT
+    label: str = Field(default="", max_length=200)
+    agents: list[str] = Field(default=[], max_length=MAX_NAMES)
+    models: list[str] = Field(default=[], max_length=MAX_NAMES)
+    expires_at: datetime | None = None
+
+
+class RotateIn(_Body):
+    """How a key is replaced."""
+
+    grace_s: int = Field(default=0, ge=0, le=30 * 86_400)
+
+
+class KeyOut(BaseModel):
+    """A key, without anything that could be used."""
+
+    key_id: str
+    tenant_id: str | None
+    role: Role
+    label: str
+    agents: list[str]
+    models: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    rotated_to: str | None
+
+
+class NewKeyOut(KeyOut):
+    """A key just made; the only time that it is shown."""
+
+    key: str
+
+
+def router(
+    store: TenantStore,
+    principal_of: Callable[[Request], Principal],
+    administrator: Callable[[Request], Principal],
+    names: Callable[[], tuple[frozenset[str], frozenset[str]]],
+    clock: Clock,
+) -> APIRouter:
+    """Make the routes.
+
+    Args:
+        store: tenants and keys.
+        principal_of: gives who calls.
+        administrator: gives who calls, or raises when it is no administrator.
+        names: gives the agents and the models that exist.
+        clock: tells what lies in the past.
+    """
+    api = APIRouter(tags=["tenancy"])
+    admin = [Depends(administrator)]
+
+    @api.post("/tenants", status_code=201, dependencies=admin)
+    async def create_tenant(wanted: TenantIn) -> TenantOut:  # pyright: ignore[reportUnusedFunction]
+        """Make a tenant."""
+        row = await store.create_tenant(wanted.tenant_id, wanted.name or wanted.tenant_id)
+        return TenantOut(**row)
+
+    @api.get("/tenants", dependencies=admin)
+    async def list_tenants() -> list[TenantOut]:  # pyright: ignore[reportUnusedFunction]
+        """List all tenants."""
+        return [TenantOut(**row) for row in await store.list_tenants()]
+
+    @api.patch("/tenants/{tenant_id}", status_code=204, dependencies=admin)
+    async def change_tenant(tenant_id: _TenantId, change: TenantPatch) -> None:  # pyright: ignore[reportUnusedFunction]
+        """Suspend a tenant, or let it in again."""
+        await store.set_active(tenant_id, active=change.active)
+
+    @api.post("/keys", status_code=201, dependencies=admin)
+    async def create_key(wanted: KeyIn) -> NewKeyOut:  # pyright: ignore[reportUnusedFunction]
+        """Make a key; the answer is the only place where it is ever shown."""
+        key = _new_key(wanted, names(), clock.now())
+        token, row = await store.create_key(key)
+        return NewKeyOut(**row, key=token)
+
+    @api.get("/keys")
+    async def list_keys(  # pyright: ignore[reportUnusedFunction]
+        who: Annotated[Principal, Depends(principal_of)],
+    ) -> list[KeyOut]:
+        """List keys: a tenant's own, or all for an administrator."""
+        return [KeyOut(**row) for row in await store.list_keys(who.tenant_id or None)]
+
+    @api.post("/keys/{key_id}/rotate", status_code=201, dependencies=admin)
+    async def rotate_key(key_id: _KeyId, how: RotateIn) -> NewKeyOut:  # pyright: ignore[reportUnusedFunction]
+        """Replace a key by one with the same rights; the old one works for the grace time."""
+        grace = timedelta(seconds=how.grace_s)
+        token, row = await store.rotate_key(key_id, grace, clock.now())
+        return NewKeyOut(**row, key=token)
+
+    @api.post("/keys/{key_id}/revoke", status_code=204, dependencies=admin)
+    async def revoke_key(key_id: _KeyId) -> None:  # pyright: ignore[reportUnusedFunction]
+        """Refuse a key for good, on every worker within two seconds."""
+        await store.revoke_key(key_id)
+
+    @api.get("/me")
+    async def me(who: Annotated[Principal, Depends(principal_of)]) -> dict[str, Any]:  # pyright: ignore[reportUnusedFunction]
+        """Say whose key this is and what it may do."""
+        return {
+            "key_id": who.key_id,
+            "tenant_id": who.tenant_id or None,
+            "role": who.role,
+            "agents": sorted(who.agents),
+            "models": sorted(who.models),
+            "expires_at": who.expires_at,
+        }
+
+    return api
+
+
+def _new_key(
+    wanted: KeyIn, names: tuple[frozenset[str], frozenset[str]], now: datetime
+) -> NewKey:
+    """Check what the types cannot: names that exist, a tenant where one is needed, a future."""
+    if (wanted.role is Role.TENANT) != (wanted.tenant_id is not None):
+        raise InvalidRequest(
+            "a tenant's key needs `tenant_id`, an administrator's must have none",
+            param="tenant_id",
+        )
+    for field, given, known in (
+        ("agents", wanted.agents, names[0]),
+        ("models", wanted.models, names[1]),
+    ):
+        unknown = sorted(set(given) - known)
+        if unknown:
+            raise InvalidRequest(
+                f"no {field[:-1]} {unknown[0][:64]!r}; known: {', '.join(sorted(known))}",
+                param=field,
+            )
+    expires_at = wanted.expires_at
+    if expires_at is not None:
+        expires_at = expires_at if expires_at.tzinfo else expires_at.replace(tzinfo=UTC)
+        if expires_at <= now:
+            raise InvalidRequest(
+                f"`expires_at` ({expires_at.isoformat()}) has passed; give a time to come",
+                param="expires_at",
+            )
+    return NewKey(
+        role=wanted.role,
+        tenant_id=wanted.tenant_id,
+        label=wanted.label,
+        agents=wanted.agents,
+        models=wanted.models,
+        expires_at=expires_at,
+    )
