@@ -163,17 +163,22 @@ async def _remove(redis: Redis, identifiers: list[bytes]) -> None:
     await pipeline.execute()
 
 
-def _messages(reply: Any) -> Any:  # noqa: ANN401 - redis-py's replies are untyped
+def _messages(reply: Any) -> Any:
     """Give the messages of the one stream asked for, in either form redis-py answers in."""
     if not reply:
         return []
     stream = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
     # RESP3 wraps the messages of a stream in one more list.
-    return stream[0] if stream and isinstance(stream[0], list) and stream[0] and isinstance(
-        stream[0][0], (list, tuple)
-    ) else stream
+    return (
+        stream[0]
+        if stream
+        and isinstance(stream[0], list)
+        and stream[0]
+        and isinstance(stream[0][0], (list, tuple))
+        else stream
+    )
 
 
-def _entries(messages: Any) -> list[tuple[bytes, bytes]]:  # noqa: ANN401 - redis-py's replies
+def _entries(messages: Any) -> list[tuple[bytes, bytes]]:
     """Give (identifier, settlement) pairs; an entry deleted meanwhile has no fields."""
     return [(identifier, fields[b"e"]) for identifier, fields in messages if fields]

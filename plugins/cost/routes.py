@@ -109,7 +109,7 @@ def _check_range(first: date, last: date) -> None:
         raise InvalidRequest(f"`last` ({last}) lies in the future", param="last")
 
 
-def _row(row: Any) -> SpendRow:  # noqa: ANN401 - a database row
+def _row(row: Any) -> SpendRow:
     return SpendRow(
         **{key: value for key, value in row.items() if not key.endswith("_usd")},
         cost_usd=printed_usd(row["cost_usd"]),

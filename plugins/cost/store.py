@@ -179,5 +179,5 @@ async def _insert(connection: AsyncConnection, entries: Sequence[bytes]) -> None
 _GROUPS: Final[Mapping[str, Any]] = {
     "day": sql_cast(func.timezone("UTC", ledger.c.started_at), Date),
     "agent": func.coalesce(ledger.c.agent, ""),
-    "model": func.coalesce(ledger.c.model_served, ledger.c.model_asked),
+    "model": func.coalesce(ledger.c.model_served, ""),
 }

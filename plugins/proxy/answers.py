@@ -108,7 +108,7 @@ def _transcription(stated: Json) -> Usage | None:
 
 def seconds(value: object) -> Decimal:
     """Read a length of audio; anything that cannot be one is 0."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:  # noqa: PLR2004 - thirty years
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e9:
         return Decimal(0)
     return round(Decimal(str(value)), 3)
 

@@ -1,7 +1,5 @@
 """The gateway's own routes under `/sluice/`; the door has authenticated every request."""
 
-
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -45,9 +43,7 @@ def build_api(parts: Parts) -> FastAPI:
         redirect_slashes=False,
     )
     prefix = OWN_PREFIX.rstrip("/")
-    app.include_router(
-        cost_routes.router(parts.ledger, principal_of, parts.clock), prefix=prefix
-    )
+    app.include_router(cost_routes.router(parts.ledger, principal_of, parts.clock), prefix=prefix)
     app.include_router(
         tenancy_routes.router(
             parts.tenants, principal_of, administrator, parts.catalogue_names, parts.clock
@@ -75,14 +71,12 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
-    return _response(
-        request, InvalidRequest(f"`{where}`: {first['msg']}", param=where or None)
-    )
+    return _response(request, InvalidRequest(f"`{where}`: {first['msg']}", param=where or None))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, StarletteHTTPException)  # noqa: S101 - registered for this class only
-    if error.status_code == 405:  # noqa: PLR2004 - RFC 9110: method not allowed
+    if error.status_code == 405:
         refusal: GatewayError = InvalidRequest(
             f"{request.method} is not a method of {request.url.path[:128]!r}",
             code="method_not_allowed",
@@ -92,5 +86,3 @@ async def _on_http(request: Request, error: Exception) -> Response:
         response.headers.update(error.headers or {})
         return response
     return _response(request, not_found(request.url.path))
-
-

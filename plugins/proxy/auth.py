@@ -10,7 +10,7 @@ from plugins.core.call import Call
 SCOPE_KEY: Final = "sluice.call"
 
 
-async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:  # noqa: ARG001
+async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
     """Give LiteLLM the principal of the call that the door let in.
 
     A request that did not come through the door is refused: without the start-up hook nothing is

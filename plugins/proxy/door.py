@@ -8,13 +8,12 @@ everybody, whatever LiteLLM itself would say.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
-from datetime import timedelta
 from typing import Any, Final
 
 import orjson
 
 from plugins.agents.rules import Catalogue
-from plugins.core.call import Call, Endpoint, Outcome
+from plugins.core.call import Call, Endpoint
 from plugins.core.clock import Clock
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest, Unavailable
 from plugins.core.identifiers import new_call_id
@@ -25,7 +24,6 @@ from plugins.proxy.auth import SCOPE_KEY
 from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
 from plugins.proxy.forms import parse_transcription
-from plugins.proxy.host_errors import not_found
 from plugins.proxy.inbound import context_of, forwarded, read_body, token_of
 from plugins.proxy.refusals import refuse
 from plugins.proxy.schema import parse_body
@@ -57,11 +55,10 @@ class Door:
         stages: gives the stages that are on, in order.
         end_attempt: closes an attempt that succeeded.
         limits: bounds of a request.
-        practised: deployments for which a practice server stands in.
         clock: wall and monotonic time.
     """
 
-    def __init__(  # noqa: PLR0913 - one collaborator each
+    def __init__(
         self,
         *,
         host: App,
@@ -71,7 +68,6 @@ class Door:
         stages: Callable[[], tuple[Stage, ...]],
         end_attempt: EndAttempt,
         limits: Limits,
-        practised: frozenset[str],
         clock: Clock,
     ) -> None:
         self._host: Final = host
@@ -81,7 +77,6 @@ class Door:
         self._stages: Final = stages
         self._end_attempt: Final = end_attempt
         self._limits: Final = limits
-        self._practised: Final = practised
         self._clock: Final = clock
         self._tasks: Final[set[asyncio.Task[Any]]] = set()
         self.ready = False
@@ -147,18 +142,18 @@ class Door:
             if refusal is not None:
                 await delivery.refuse(refusal)
                 return
-        call.practice = not self._practised.isdisjoint(call.tiers)
         if endpoint is not Endpoint.TRANSCRIPTIONS:
-            raw = _for_host(body, ask_usage=hide_usage)
+            raw = _for_host(endpoint, body, ask_usage=hide_usage)
         inner = dict(scope)
         inner["headers"] = forwarded(scope["headers"], call_id, len(raw))
-        inner["path"] = inner["raw_path"] = scope["path"]
         inner["raw_path"] = scope["path"].encode()
         inner["query_string"] = b""
         inner[SCOPE_KEY] = call
         await self._carry(call, delivery, inner, _Replay(raw, receive))
 
-    async def _carry(self, call: Call, delivery: Delivery, scope: Scope, receive: Receive) -> None:
+    async def _carry(
+        self, call: Call, delivery: Delivery, scope: Scope, receive: "_Replay"
+    ) -> None:
         """Let LiteLLM answer; whatever happens, the call is settled once."""
         calls.enter(call)
         try:
@@ -223,9 +218,7 @@ class Door:
             notes=notes,
         )
 
-    async def _serve_own(
-        self, call_id: str, scope: Scope, receive: Receive, send: Send
-    ) -> None:
+    async def _serve_own(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         scope[PRINCIPAL_KEY] = await self._principal(scope)
         scope[CALL_ID_KEY] = call_id
         await self._own(scope, receive, send)
@@ -242,7 +235,7 @@ class Door:
         status = "ready" if ready else "starting"
         await _send_json(send, 200 if ready else Unavailable.status, {"status": status})
 
-    def _background(self, work: Any) -> asyncio.Task[Any]:  # noqa: ANN401 - any coroutine
+    def _background(self, work: Any) -> asyncio.Task[Any]:
         task: asyncio.Task[Any] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -266,7 +259,7 @@ class _Replay:
         return message
 
 
-def _for_host(body: dict[str, Any], *, ask_usage: bool) -> bytes:
+def _for_host(endpoint: Endpoint, body: dict[str, Any], *, ask_usage: bool) -> bytes:
     """Write the body that LiteLLM gets: parsed and written anew, so that both read the same.
 
     `metadata` stays behind, because LiteLLM takes orders from it.
@@ -274,6 +267,9 @@ def _for_host(body: dict[str, Any], *, ask_usage: bool) -> bytes:
     sent = {key: value for key, value in body.items() if key != "metadata"}
     if ask_usage:
         sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
+    if endpoint is Endpoint.RESPONSES:
+        # Nothing stored can be asked for again here, so a provider need not keep it.
+        sent.setdefault("store", False)
     return orjson.dumps(sent)
 
 

@@ -14,9 +14,7 @@ from plugins.proxy.schema import parse_form
 MAX_FIELDS: Final = 32
 
 
-async def parse_transcription(
-    raw: bytes, headers: Iterable[tuple[bytes, bytes]]
-) -> dict[str, Any]:
+async def parse_transcription(raw: bytes, headers: Iterable[tuple[bytes, bytes]]) -> dict[str, Any]:
     """Validate the form.
 
     Args:
@@ -36,7 +34,7 @@ async def parse_transcription(
             code="invalid_content_type",
         )
 
-    async def once() -> Any:  # noqa: ANN401 - an asynchronous iterator of bytes
+    async def once() -> Any:
         yield raw
 
     try:
@@ -53,7 +51,9 @@ async def parse_transcription(
         for key, value in form.multi_items():
             if isinstance(value, UploadFile):
                 if key != "file":
-                    raise InvalidRequest(f"unknown file field {key[:64]!r}; send `file`", param=key[:64])
+                    raise InvalidRequest(
+                        f"unknown file field {key[:64]!r}; send `file`", param=key[:64]
+                    )
                 upload = value
             else:
                 fields.setdefault(key, []).append(value)

@@ -51,7 +51,7 @@ class StageGuardrail(CustomGuardrail):
         options: LiteLLM's own.
     """
 
-    def __init__(self, stage: Stage, **options: Any) -> None:  # noqa: ANN401 - LiteLLM's own
+    def __init__(self, stage: Stage, **options: Any) -> None:
         options.setdefault("guardrail_name", stage.name)
         options.setdefault("event_hook", GuardrailEventHooks.pre_call)
         super().__init__(**options)
@@ -63,7 +63,7 @@ def guardrail_class(make_stage: Callable[[], Stage]) -> type[StageGuardrail]:
     """Make the class that a `guardrails:` entry names for a stage."""
 
     class Leaf(StageGuardrail):
-        def __init__(self, **options: Any) -> None:  # noqa: ANN401 - LiteLLM's own
+        def __init__(self, **options: Any) -> None:
             super().__init__(make_stage(), **options)
 
         @override
@@ -86,8 +86,10 @@ class Conductor(CustomLogger):
     """Prepares and checks each call, sends it to its first tier and follows its attempts.
 
     Args:
-        stages: gives the stages that are on, in order, and whether a guardrail drives each.
+        stages: gives the stages that are on, in order.
+        guarded: names those whose `check_input` a guardrail drives.
         providers: provider of each deployment.
+        practice: providers for which a practice server stands in.
     """
 
     def __init__(
@@ -95,8 +97,10 @@ class Conductor(CustomLogger):
         stages: Callable[[], tuple[Stage, ...]],
         guarded: Callable[[], frozenset[str]],
         providers: Mapping[str, str],
+        practice: frozenset[str],
     ) -> None:
         super().__init__()
+        self._practice: Final = practice
         self._stages: Final = stages
         self._guarded: Final = guarded
         self._providers: Final = providers
@@ -137,6 +141,7 @@ class Conductor(CustomLogger):
         if any(a.deployment == attempt.deployment and a.ended_s is None for a in call.attempts):
             return None  # /v1/messages runs this hook twice for one attempt
         call.attempts.append(attempt)
+        call.practice = attempt.provider in self._practice
         for stage in self._stages():
             await stage.attempt(call, attempt)
         return None

@@ -21,7 +21,9 @@ from plugins.proxy.streams import json_or_none
 
 MAX_MESSAGE: Final = 500
 _PREFIX: Final = re.compile(r"^(?:litellm\.)?(?:\w+Error: |\w+Exception - |litellm\.\w+: )+")
-_SUFFIX: Final = re.compile(r"\s*(?:LiteLLM: model group|Received Model Group=|Available Model).*", re.S)
+_SUFFIX: Final = re.compile(
+    r"\s*(?:LiteLLM: model group|Received Model Group=|Available Model).*", re.S
+)
 _SECRET: Final = re.compile(r"\b(?:sk|pk|key)-[\w*-]{4,}|https?://\S+", re.I)
 _CLIENT_FAULTS: Final = {
     400: InvalidRequest,
@@ -79,6 +81,12 @@ def _cleaned(body: bytes) -> str:
     nested = json_or_none(text.encode())
     if nested is not None:
         inner: object = nested.get("error") or nested
-        text = str(cast("dict[str, Any]", inner).get("message", "")) if isinstance(inner, dict) else str(inner)
+        text = (
+            str(cast("dict[str, Any]", inner).get("message", ""))
+            if isinstance(inner, dict)
+            else str(inner)
+        )
     text = _SECRET.sub("[removed]", text).strip()[:MAX_MESSAGE]
-    return f"the provider refused the request: {text}" if text else "the provider refused the request"
+    return (
+        f"the provider refused the request: {text}" if text else "the provider refused the request"
+    )

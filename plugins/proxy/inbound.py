@@ -41,7 +41,7 @@ def token_of(headers: Headers) -> str | None:
     return found
 
 
-def context_of(headers: Headers, metadata: Any) -> Context:  # noqa: ANN401 - the body's own
+def context_of(headers: Headers, metadata: Any) -> Context:
     """Read what the caller says the call is about.
 
     Args:
@@ -87,7 +87,7 @@ def forwarded(headers: Headers, call_id: str, length: int) -> list[tuple[bytes, 
     ]
 
 
-async def read_body(receive: Any, headers: Headers, limit: int) -> bytes | None:  # noqa: ANN401 - ASGI
+async def read_body(receive: Any, headers: Headers, limit: int) -> bytes | None:
     """Read the whole body.
 
     Args:

@@ -16,7 +16,7 @@ def price_list() -> Mapping[str, Mapping[str, Any]]:
     """Give LiteLLM's own list, the copy that ships with it: no network, the same on every worker."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import litellm  # noqa: PLC0415 - takes seconds; commands that need no prices skip it
+        import litellm
 
     return cast("Mapping[str, Mapping[str, Any]]", litellm.model_cost)
 
@@ -73,7 +73,7 @@ def _entry(
 
 
 def _from_list(entry: Mapping[str, Any]) -> Price:
-    def per_unit(key: str) -> Any:  # noqa: ANN401 - Decimal, or None where the list has no row
+    def per_unit(key: str) -> Any:
         return usd(entry[key]) if entry.get(key) is not None else None
 
     return Price(
@@ -87,7 +87,7 @@ def _from_list(entry: Mapping[str, Any]) -> Price:
 
 
 def _from_policy(row: PriceRow) -> Price:
-    def per_token(amount: Any) -> Any:  # noqa: ANN401 - Decimal or None
+    def per_token(amount: Any) -> Any:
         return None if amount is None else amount / MILLION
 
     return Price(

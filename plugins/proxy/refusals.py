@@ -45,7 +45,7 @@ def refuse(error: GatewayError, endpoint: Endpoint | None, call_id: str) -> Repl
     ]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(max(math.ceil(error.retry_after_s), 1)).encode()))
-    if error.status == 401:  # noqa: PLR2004 - RFC 9110, section 11.6.1
+    if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     body = orjson.dumps(_body(error, endpoint, call_id))
     headers.append((b"content-length", str(len(body)).encode()))

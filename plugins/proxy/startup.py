@@ -54,16 +54,12 @@ async def install() -> None:
     litellm.disable_hf_tokenizer_download = True
     plugged = PluggedIn(parts)
     providers = {name: d.provider for name, d in configuration.deployments.items()}
-    conductor = Conductor(plugged.stages, plugged.guarded, providers)
+    practice = parts.environment.practice
+    conductor = Conductor(plugged.stages, plugged.guarded, providers, practice)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     host = cast("App | None", app.middleware_stack)
     if host is None:
         raise RuntimeError("LiteLLM's application has no middleware stack to wrap at start-up")
-    practised = frozenset(
-        d.model_name
-        for d in configuration.deployments.values()
-        if d.provider in parts.environment.practice
-    )
     door = Door(
         host=host,
         own=cast("App", build_api(parts)),
@@ -72,7 +68,6 @@ async def install() -> None:
         stages=plugged.stages,
         end_attempt=conductor.end_attempt,
         limits=configuration.policy.limits,
-        practised=practised,
         clock=parts.clock,
     )
     app.middleware_stack = door
@@ -162,8 +157,8 @@ async def _warm_up(host: App, parts: Parts) -> None:
         sent = True
         return {"type": "http.request", "body": body, "more_body": False}
 
-    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI
-        if message["type"] == "http.response.start" and message["status"] != 200:  # noqa: PLR2004
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start" and message["status"] != 200:
             _log.warning("the warm-up call was answered %s", message["status"])
 
     scope = {

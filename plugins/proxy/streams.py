@@ -12,7 +12,11 @@ KEPT_BYTES: Final = 4_000_000
 """Frames are kept up to here, to count their text when the provider states no usage."""
 
 _LAST: Final = {
-    Endpoint.MESSAGES: (b"event: message_stop", b'"type":"message_stop"', b'"type": "message_stop"'),
+    Endpoint.MESSAGES: (
+        b"event: message_stop",
+        b'"type":"message_stop"',
+        b'"type": "message_stop"',
+    ),
     Endpoint.RESPONSES: (
         b"event: response.completed",
         b'"type":"response.completed"',
@@ -78,8 +82,13 @@ class StreamFollower:
             mark in frame for mark in self._last_marks if mark.startswith(b'"')
         ):
             self.ended = True
-        if b'"usage"' in frame and self._read_usage(frame):
-            return None
+        if b'"usage"' in frame:
+            events = events_of(frame)
+            self._read_usage(events)
+            if self._hide_usage:
+                frame = _without_usage(events)
+                if not frame:
+                    return None
         if b'"error"' in frame and self._is_error(frame):
             self.failed = True
             return None
@@ -88,10 +97,8 @@ class StreamFollower:
             self._kept_bytes += len(frame)
         return frame
 
-    def _read_usage(self, frame: bytes) -> bool:
-        """Take the usage over; tell whether the frame is nothing but usage nobody asked for."""
-        hidden = False
-        for event in events_of(frame):
+    def _read_usage(self, events: list[dict[str, Any]]) -> None:
+        for event in events:
             holder = event
             if self._endpoint is Endpoint.RESPONSES:
                 holder = cast("dict[str, Any]", event.get("response") or {})
@@ -100,15 +107,26 @@ class StreamFollower:
             found = usage_of(self._endpoint, holder)
             if found is not None and not found.is_empty:
                 self.usage = _later(self.usage, found)
-            if self._hide_usage and event.get("choices") == []:
-                hidden = True
-        return hidden
 
     def _is_error(self, frame: bytes) -> bool:
         return any(
             event.get("error") is not None or event.get("type") == "error"
             for event in events_of(frame)
         )
+
+
+def _without_usage(events: list[dict[str, Any]]) -> bytes:
+    """Write chat chunks without the usage that the client did not ask for; empty if none is left.
+
+    LiteLLM sends it with one choice that says nothing, where OpenAI sends no choice.
+    """
+    kept = b""
+    for event in events:
+        event.pop("usage", None)
+        choices = cast("list[dict[str, Any]]", event.get("choices") or [])
+        if any(c.get("finish_reason") or c.get("text") or c.get("delta") for c in choices):
+            kept += b"data: " + orjson.dumps(event) + b"\n\n"
+    return kept
 
 
 def _later(before: Usage | None, now: Usage) -> Usage:
@@ -128,7 +146,9 @@ def _later(before: Usage | None, now: Usage) -> Usage:
 def asks_for_usage(body: dict[str, Any]) -> bool:
     """Tell whether a chat request wants the closing usage chunk of its stream."""
     options = body.get("stream_options")
-    return isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
+    return (
+        isinstance(options, dict) and cast("dict[str, Any]", options).get("include_usage") is True
+    )
 
 
 def json_or_none(body: bytes) -> dict[str, Any] | None:

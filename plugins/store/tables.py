@@ -38,7 +38,7 @@ tenants: Final = Table(
 directory: Final = Table(
     "directory",
     metadata,
-    Column("only", Boolean, primary_key=True, server_default="true"),
+    Column("singleton", Boolean, primary_key=True, server_default="true"),
     Column("version", BigInteger, nullable=False),
 )
 

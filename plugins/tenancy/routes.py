@@ -23,7 +23,7 @@ class _Body(BaseModel):
 
     @field_validator("*", mode="after")
     @classmethod
-    def _storable(cls, value: Any) -> Any:  # noqa: ANN401 - any field
+    def _storable(cls, value: Any) -> Any:
         # PostgreSQL's text holds no NUL.
         for text in value if isinstance(value, list) else [value]:  # pyright: ignore[reportUnknownVariableType]
             if isinstance(text, str) and "\x00" in text:
@@ -167,9 +167,7 @@ def router(
     return api
 
 
-def _new_key(
-    wanted: KeyIn, names: tuple[frozenset[str], frozenset[str]], now: datetime
-) -> NewKey:
+def _new_key(wanted: KeyIn, names: tuple[frozenset[str], frozenset[str]], now: datetime) -> NewKey:
     """Check what the types cannot: names that exist, a tenant where one is needed, a future."""
     if (wanted.role is Role.TENANT) != (wanted.tenant_id is not None):
         raise InvalidRequest(

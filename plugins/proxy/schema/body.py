@@ -1,6 +1,7 @@
 """Reads a body: bytes to a dict that fits its endpoint's schema."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -28,6 +29,9 @@ _KINDS: Final[Mapping[Endpoint, type[msgspec.Struct]]] = {
     Endpoint.MODERATIONS: Moderations,
     Endpoint.SPEECH: Speech,
 }
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""An escaped NUL; after an odd number of backslashes the same letters are only text."""
+_MOST_SEARCHED: Final = 20_000
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -63,8 +67,8 @@ def parse_body(
         msgspec.convert(found, kind, dec_hook=hook_for(limits))
     except msgspec.ValidationError as error:
         raise explain(error, found, kind).to_error() from None
-    if b"\\u0000" in raw:
-        _check_nul(found)
+    if b"\\u0000" in raw and _NUL.search(raw):
+        raise _nul(found)
     return found
 
 
@@ -95,36 +99,38 @@ def _check_counts(endpoint: Endpoint, body: dict[str, Any], limits: BodyLimits) 
         ("input", limits.max_input_items if endpoint is Endpoint.RESPONSES else limits.max_inputs),
         ("prompt", limits.max_inputs),
     ):
-        items = body.get(name)
-        if type(items) is not list or len(cast(list[Any], items)) <= most:
+        items: Any = body.get(name)
+        if type(items) is not list or len(found := cast(list[Any], items)) <= most:
             continue
-        if type(items[0]) is int:  # one input, as tokens: bounded by the bytes alone
+        if type(found[0]) is int:  # one input, as tokens: bounded by the bytes alone
             continue
-        message = (
-            f"`{name}` has {len(cast(list[Any], items))} items but may have {most}; send fewer."
-        )
+        message = f"`{name}` has {len(found)} items but may have {most}; send fewer."
         raise InvalidRequest(message, code="too_many_items", param=name)
 
 
-def _check_nul(body: dict[str, Any]) -> None:
-    stack: list[tuple[str, Any]] = [("", body)]
-    while stack:
-        path, value = stack.pop()
-        if isinstance(value, str):
-            if "\0" in value:
-                raise _nul(path)
-        elif isinstance(value, list):
-            items = cast(list[Any], value)
-            stack += [(f"{path}[{i}]", item) for i, item in enumerate(items)]
-        elif isinstance(value, dict):
-            for key, inner in cast(dict[str, Any], value).items():
-                if "\0" in key:
-                    raise _nul(path)
-                stack.append((f"{path}.{shown(key) or '?'}", inner))
-
-
-def _nul(path: str) -> InvalidRequest:
-    param = path.removeprefix(".") or None
+def _nul(body: dict[str, Any]) -> InvalidRequest:
+    param = _nul_path(body).removeprefix(".") or None
     where = f"`{param}`" if param else "The body"
     message = f"{where} holds the character U+0000, which cannot be stored; remove it."
     return InvalidRequest(message, code="invalid_value", param=param)
+
+
+def _nul_path(body: dict[str, Any]) -> str:
+    """Find the first text with a NUL; empty for a key, or where looking would take long."""
+    layer: list[tuple[str, Any]] = [("", body)]
+    seen = 0
+    while layer and (seen := seen + len(layer)) < _MOST_SEARCHED:
+        for path, value in layer:
+            if isinstance(value, str) and "\0" in value:
+                return path
+        layer = [pair for path, value in layer for pair in _inner(path, value)]
+    return ""
+
+
+def _inner(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, list):
+        for index, item in enumerate(cast(list[Any], value)):
+            yield f"{path}[{index}]", item
+    elif isinstance(value, dict):
+        for key, item in cast(dict[str, Any], value).items():
+            yield f"{path}.{shown(key) or '?'}", item

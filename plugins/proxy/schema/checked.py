@@ -6,7 +6,7 @@ the value itself is never changed.
 
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, Final, cast
 
@@ -22,6 +22,14 @@ Hook = Callable[[type, Any], Any]
 _DATA_URL: Final = re.compile(
     r"data:[\w.+-]{1,127}/[\w.+-]{1,127}(?:;[\w.+-]{1,64}=[\w.+-]{1,64}){0,4};base64,", re.ASCII
 )
+_KINDS: Final[dict[type, str]] = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    list: "an array",
+    dict: "an object",
+}
 _KEY_CHARACTERS: Final = 64
 _VALUE_CHARACTERS: Final = 512
 _METADATA_KEYS: Final = 16
@@ -31,8 +39,7 @@ def kind_of(value: object) -> str:
     """Name the kind of a JSON value, as JSON calls it."""
     if value is None:
         return "null"
-    kinds = {bool: "a boolean", int: "an integer", float: "a number", str: "a string"}
-    return kinds.get(type(value)) or ("an object" if isinstance(value, dict) else "an array")
+    return _KINDS.get(type(value), "a value")
 
 
 def wrong_kind(wanted: str, value: object) -> FieldError:
@@ -93,7 +100,8 @@ class FreeObject(Checked):
 
 def _containers(node: Any) -> list[Any]:
     inner: list[Any] = []
-    for child in node.values() if type(node) is dict else node:
+    children: Iterable[Any] = node.values() if type(node) is dict else node
+    for child in children:
         kind = type(child)
         if kind is dict or kind is list:
             inner.append(child)

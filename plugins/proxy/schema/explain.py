@@ -10,7 +10,7 @@ from msgspec import inspect as types
 from plugins.proxy.schema import steering
 from plugins.proxy.schema.faults import Fault, FaultError, shown
 
-_LOCATED: Final = re.compile(r"(?s)(.*?)(?: - at `(?:key in )?\$(.*)`)?\Z")
+_LOCATED: Final = re.compile(r"(?s)(.*?)(?: - at (?:`key` in )?`\$([^`]*)`)?\Z")
 _UNKNOWN: Final = re.compile(r"(?s)Object contains unknown field `(.*)`\Z")
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`\Z")
 _KIND: Final = re.compile(r"Expected `([^`]*)`, got `([^`]*)`\Z")
@@ -30,7 +30,7 @@ _KINDS: Final = {
     "null": "null",
 }
 _BOUNDS: Final = {"<=": "at most", ">=": "at least", "<": "less than", ">": "more than"}
-_SHOWN_NUMBER: Final = 24
+_SHOWN_BELOW: Final = 10**24
 
 
 def explain(error: msgspec.ValidationError, value: Any, kind: Any) -> Fault:
@@ -95,7 +95,7 @@ def _length(message: str, path: str, value: Any) -> Fault | None:
     if match is None:
         return None
     found = value_at(value, path)
-    has = f" has {len(found)}" if isinstance(found, str | list | dict) else " differs"
+    has = f" has {len(found)}" if isinstance(found, str | list | dict) else " has other"  # pyright: ignore[reportUnknownArgumentType] - JSON
     unit = {"str": "characters", "object": "keys"}.get(match[1], "items")
     too_many = match[2] == "<=" and match[1] != "str"
     remedy = "shorten it" if match[2] == "<=" else "add what is missing"
@@ -108,14 +108,11 @@ def _range(message: str, path: str, value: Any) -> Fault | None:
     if match is None:
         return None
     found = value_at(value, path)
-    has = f" is {found}" if type(found) in (int, float) and _is_short(found) else " differs"
+    is_shown = type(found) in (int, float) and abs(found) < _SHOWN_BELOW
+    has = f" is {found} but must be" if is_shown else " must be"
     remedy = "lower it" if match[2].startswith("<") else "raise it"
     bound = match[3].removesuffix(".0")
-    return Fault("invalid_value", path, f"{has} but must be {_BOUNDS[match[2]]} {bound}; {remedy}.")
-
-
-def _is_short(number: float) -> bool:
-    return abs(number) < 10**_SHOWN_NUMBER
+    return Fault("invalid_value", path, f"{has} {_BOUNDS[match[2]]} {bound}; {remedy}.")
 
 
 def _pattern(message: str, path: str, _value: Any) -> Fault | None:
@@ -123,8 +120,8 @@ def _pattern(message: str, path: str, _value: Any) -> Fault | None:
     if match is None:
         return None
     characters = re.search(r"\[([^\]]+)\]", match[1])
-    after = f" may hold only the characters {characters[1]}." if characters else " is malformed."
-    return Fault("invalid_value", path, after.replace("\\\\", "\\"))
+    allowed = characters[1] if characters else match[1]
+    return Fault("invalid_value", path, f" may hold only the characters {allowed}; remove others.")
 
 
 def _choice(message: str, path: str, value: Any, kind: Any) -> Fault:
@@ -132,7 +129,7 @@ def _choice(message: str, path: str, value: Any, kind: Any) -> Fault:
     named = _CHOICE.match(message)
     word = shown(named[1].strip("'\"")) if named else None
     if word and path.endswith(".type") and (_TOOL.match(path) or steering.hosted(word)):
-        after = f" `{word}` is run by the provider, not by the caller, and is not open to tenants; "
+        after = f" is `{word}`, which the provider runs and which is not open to tenants; "
         return Fault("tool_not_allowed", path, after + "use function or custom tools.")
     values = allowed_at(kind, value, path)
     if values:

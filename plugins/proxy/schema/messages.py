@@ -4,7 +4,7 @@ Source: Anthropic API reference, messages (anthropic 2.12.0, read 2026-11-23); `
 `top_k` and `top_p` as the reference gives them.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import msgspec
 from msgspec import Meta
@@ -45,8 +45,9 @@ class AnthropicMetadata(Metadata):
     @override
     @classmethod
     def check(cls, value: object, limits: BodyLimits) -> None:
-        if type(value) is dict and value.get("user_id", "") is None:  # pyright: ignore[reportUnknownMemberType] - JSON
-            value = {k: v for k, v in value.items() if k != "user_id"}  # pyright: ignore[reportUnknownVariableType] - JSON
+        if type(value) is dict:
+            pairs = cast(dict[str, object], value)
+            value = {k: v for k, v in pairs.items() if k != "user_id" or v is not None}
         super().check(value, limits)
 
 

@@ -258,9 +258,7 @@ def _refuse(item: dict[str, Any]) -> Any:
         after = f" is an `{name}`: it names state kept at the provider, which tenants would share; "
         raise FieldError("parameter_not_allowed", after + "send the item itself.")
     if steering.hosted(name):
-        after = (
-            f" `{name}` belongs to a tool that the provider runs, which is not open to tenants; "
-        )
+        after = f" is `{name}`, of a tool that the provider runs, which is not open to tenants; "
         raise FieldError("tool_not_allowed", after + "use function or custom tools.", path=".type")
     listed = ", ".join(f"`{known}`" for known in _ITEMS)
     raise FieldError("invalid_value", f" must be one of {listed}.", path=".type")

@@ -15,7 +15,7 @@ _UP = (
         active boolean NOT NULL DEFAULT true,
         created_at timestamptz NOT NULL DEFAULT now())""",
     """CREATE TABLE directory (
-        only boolean PRIMARY KEY DEFAULT true CHECK (only),
+        singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
         version bigint NOT NULL)""",
     "INSERT INTO directory (version) VALUES (0)",
     """CREATE TABLE keys (
