@@ -12,7 +12,7 @@
 
 import ipaddress
 import time
-from typing import cast
+from typing import TypeVar, cast
 from urllib.parse import parse_qs
 
 import msgspec
@@ -22,7 +22,9 @@ from selfhosted.practice.faults import Fault, Order, Refuse
 from selfhosted.practice.state import State
 from selfhosted.practice.wire import Refused, Whole, field_of, to_json
 
+_T = TypeVar("_T")
 _order_decoder = msgspec.json.Decoder(Order)
+_fault_decoder: "msgspec.json.Decoder[Fault]" = msgspec.json.Decoder(Fault)
 
 
 class Admin:
@@ -68,14 +70,10 @@ class Admin:
                 raise Refused(404, f"no admin route: {what}")
 
     async def _program(self, body: bytes) -> None:
-        try:
-            order = _order_decoder.decode(body)
-        except msgspec.ValidationError as fault:
-            raise Refused(400, str(fault), param=field_of(str(fault))) from None
-        except (msgspec.DecodeError, UnicodeDecodeError) as fault:
-            raise Refused(400, f"the body is no JSON: {fault}") from None
+        order = _read(_order_decoder, body)
         (name,) = self._named(order.provider)
-        refusals = [(i, f) for i, f in enumerate(order.faults) if isinstance(f, Refuse)]
+        faults = [_read(_fault_decoder, raw, f"faults[{i}]") for i, raw in enumerate(order.faults)]
+        refusals = [(i, f) for i, f in enumerate(faults) if isinstance(f, Refuse)]
         listener = self._state.listeners.get(name)
         if refusals and listener is None:
             raise Refused(
@@ -83,9 +81,9 @@ class Admin:
                 f"'refuse' needs a port of the provider's own: start with --port-{name} PORT",
                 param=f"faults[{refusals[0][0]}].kind",
             )
-        _check_ranges(order.faults)
+        _check_ranges(faults)
         await self._state.clear_faults([name])
-        self._state.programmes[name].load(order.faults)
+        self._state.programmes[name].load(faults)
         if refusals and listener is not None:
             await listener.refuse(refusals[0][1].for_s)
 
@@ -136,6 +134,18 @@ class Admin:
         self._state.prefixes.clear()
         for counts in self._state.tokens.values():
             counts.clear()
+
+
+def _read(
+    decoder: "msgspec.json.Decoder[_T]", body: bytes | msgspec.Raw, prefix: str | None = None
+) -> _T:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as fault:
+        field = ".".join(filter(None, (prefix, field_of(str(fault)))))
+        raise Refused(400, str(fault), param=field or None) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise Refused(400, f"the body is no JSON: {fault}") from None
 
 
 def _check_ranges(faults: list[Fault]) -> None:

@@ -138,10 +138,13 @@ Fault = (
 
 
 class Order(msgspec.Struct, forbid_unknown_fields=True):
-    """The body of `POST /_practice/faults`: replaces the faults of one provider."""
+    """The body of `POST /_practice/faults`: replaces the faults of one provider.
+
+    Each fault is read by itself, so that an error can name its place in the list.
+    """
 
     provider: str
-    faults: Annotated[list[Fault], Meta(max_length=MAX_FAULTS)]
+    faults: Annotated[list[msgspec.Raw], Meta(max_length=MAX_FAULTS)]
 
 
 @dataclass(slots=True)

@@ -120,11 +120,10 @@ class Call:
 
 def field_of(message: str) -> str | None:
     """Find the field that a validation message names, written `messages[0].role`."""
-    _, found, path = message.rpartition(" - at `$.")
-    if found:
-        return path.rstrip("`").replace("[...]", "")
-    _, found, name = message.partition("missing required field `")
-    return name.split("`")[0] if found else None
+    _, _, path = message.partition(" - at `$")
+    path = path.rstrip("`").replace("[...]", "[]").lstrip(".")
+    _, _, name = message.partition(" field `")
+    return ".".join(filter(None, (path, name.split("`")[0]))) or None
 
 
 def to_json(value: object, status: int = 200, headers: Headers = ()) -> Whole:

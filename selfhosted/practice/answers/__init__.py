@@ -23,7 +23,18 @@ from selfhosted.practice.prompt import Json, Prompt
 Agent = Callable[[Prompt], str | Json]
 _THRESHOLD = 3.0
 _READ_CHARACTERS = 8000
-_ANY = re.compile(r"resume|\bcv\b|\bjob|\bjd\b|candidate|interview|screening|decision", re.I)
+_STEMS = (
+    "resume",
+    "cv",
+    "job",
+    "jd",
+    "candidate",
+    "interview",
+    "screening",
+    "decision",
+    "match",
+    "explain",
+)
 _WORDS: tuple[tuple[Agent, tuple[tuple[str, float], ...]], ...] = (
     (
         explanation.answer,
@@ -47,10 +58,10 @@ _WORDS: tuple[tuple[Agent, tuple[tuple[str, float], ...]], ...] = (
     (
         resume.answer,
         (
-            (r"pars\w+ (?:\w+ ){0,4}(?:resume|cv)\b|(?:resume|cv) pars", 3),
+            (r"pars\w+ (?:\w+ ){0,4}(?:resume|cv)s?\b|(?:resume|cv) pars", 3),
             (r"full_name", 2.5),
             (r"\bextract", 1.5),
-            (r"\bresume|\bcv\b|curriculum vitae", 1.5),
+            (r"\bresume|\bcvs?\b|curriculum vitae", 1.5),
             (r"\beducation\b", 0.5),
         ),
     ),
@@ -105,8 +116,9 @@ def facts(prompt: Prompt) -> Json:
 def recognise(prompt: Prompt) -> Agent | None:
     """Tell which agent a prompt is for."""
     system, user = prompt.system, prompt.last_user
-    if not _ANY.search(system) and not _ANY.search(user):
-        return resume.answer if resume.looks_like(user) else None
+    plain = f"{system}\n{user}".lower()
+    if not any(stem in plain for stem in _STEMS):
+        return resume.answer if "\n" in user and resume.looks_like(user) else None
     found = _best(system) if system else None
     if found is None and resume.looks_like(user) and "<" not in user[:200]:
         instruction = user.split("\n\n", 1)[0]

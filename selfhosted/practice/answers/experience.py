@@ -42,8 +42,8 @@ def entries(text: str) -> list[Json]:
         dates = None if _BULLET.match(line) and jobs else span(line)
         if dates is not None:
             jobs.append(_job(lines, at, dates, jobs[-1].body if jobs else 0))
-    ends = [job.first for job in jobs[1:]] + [len(lines)]
-    return [_entry(job, lines[job.body : end]) for job, end in zip(jobs, ends, strict=True)]
+    ends = [*(job.first for job in jobs[1:]), len(lines)]
+    return [_entry(job, lines[job.body : end]) for job, end in zip(jobs, ends, strict=False)]
 
 
 def _job(lines: list[str], at: int, dates: Span, floor: int) -> _Job:
