@@ -70,9 +70,8 @@ class EmbeddedPostgres:
         data_dir: the gateway's data directory, made when missing.
     """
 
-    name: Final = "PostgreSQL"
-
     def __init__(self, data_dir: Path) -> None:
+        self.name: Final = "PostgreSQL"
         self._data_dir = data_dir.resolve()
         self._cluster = self._data_dir / "postgres"
         self._sockets = address.socket_directory(data_dir, "pg")

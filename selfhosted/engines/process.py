@@ -44,7 +44,6 @@ class Launch:
         env: its whole environment; None for ours.
         account: user to run as; None for ours.
         parent_death: signal it gets when the thread that started it ends (Linux only).
-        stdin: an open file to read from; nothing by default.
     """
 
     argv: Sequence[str]
@@ -52,10 +51,12 @@ class Launch:
     env: Mapping[str, str] | None = None
     account: Account | None = None
     parent_death: signal.Signals = signal.SIGTERM
-    stdin: int = subprocess.DEVNULL
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, *, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start it, as leader of a session of its own, so that Ctrl-C reaches only its owner.
+
+        Args:
+            stdin: an open file to read from; nothing by default.
 
         Raises:
             OSError: when it cannot be started.
@@ -65,7 +66,7 @@ class Launch:
         with self.log.open("ab") as log:
             return subprocess.Popen(  # noqa: S603 - the caller's own program, no shell
                 self.argv,
-                stdin=self.stdin,
+                stdin=stdin,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self.env,

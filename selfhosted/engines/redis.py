@@ -39,9 +39,8 @@ class EmbeddedRedis:
         fsync: when the append-only file is forced to disk.
     """
 
-    name: Final = "Redis"
-
     def __init__(self, data_dir: Path, *, fsync: Fsync = "everysec") -> None:
+        self.name: Final = "Redis"
         self._data_dir = data_dir.resolve()
         self._home = self._data_dir / "redis"
         self._sockets = address.socket_directory(data_dir, "redis")

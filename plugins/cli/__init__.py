@@ -1,0 +1,57 @@
+"""The command `sluice`: one module per subcommand, imported only when it is used.
+
+A new subcommand is one line in `COMMANDS` and a module `plugins/cli/<name>.py` with `app`, a
+`typer.Typer`: one command in it makes `sluice <name>`, several make `sluice <name> <command>`.
+"""
+
+import importlib
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typing_extensions import override
+
+COMMANDS: Final = {
+    "up": "Start the gateway with everything it needs, and keep it running.",
+}
+
+
+class LazyCommands(TyperGroup):
+    """The subcommands by name; the list of them shown by --help imports none."""
+
+    _listing = False
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the subcommands, in the order of a newcomer's need."""
+        return list(COMMANDS)
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load one subcommand; None when there is no such one."""
+        if cmd_name not in COMMANDS:
+            return None
+        if self._listing:
+            return TyperCommand(cmd_name, help=COMMANDS[cmd_name])
+        command = typer.main.get_command(importlib.import_module(f"plugins.cli.{cmd_name}").app)
+        command.name = cmd_name
+        return command
+
+    @override
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, for which the subcommands' names and summaries are enough."""
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+
+app: Final = typer.Typer(
+    cls=LazyCommands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+@app.callback()
+def sluice() -> None:
+    """Sluice: one door for every language-model call."""
