@@ -100,7 +100,7 @@ class FreeObject(Checked):
 
 def _containers(node: Any) -> list[Any]:
     inner: list[Any] = []
-    children: Iterable[Any] = node.values() if type(node) is dict else node
+    children = cast(Iterable[Any], node.values() if isinstance(node, dict) else node)
     for child in children:
         kind = type(child)
         if kind is dict or kind is list:

@@ -33,7 +33,7 @@ _LISTS: Final = frozenset(
 _VAD: Final = "chunking_strategy"
 
 
-class VoiceActivity(Strict, tag_field="type", tag="server_vad"):
+class VoiceActivity(Strict, tag_field="type", tag="server_vad", omit_defaults=True):
     """Where the provider cuts the recording."""
 
     prefix_padding_ms: Milliseconds | None = None
@@ -41,7 +41,7 @@ class VoiceActivity(Strict, tag_field="type", tag="server_vad"):
     threshold: f.Probability | None = None
 
 
-class Transcription(Strict):
+class Transcription(Strict, omit_defaults=True):
     """The text fields of a transcription's form."""
 
     model: f.Model
@@ -91,7 +91,7 @@ def parse_form(
     except msgspec.ValidationError as error:
         raise explain(error, body, Transcription).to_error() from None
     built: dict[str, Any] = msgspec.to_builtins(form, enc_hook=lambda _value: None)
-    return {k: body[k] if k in _LISTS else v for k, v in built.items() if v is not None}
+    return {k: body[k] if k in _LISTS else v for k, v in built.items()}
 
 
 def _gathered(fields: Mapping[str, Sequence[str]]) -> dict[str, Any]:

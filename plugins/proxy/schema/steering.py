@@ -12,9 +12,9 @@ _STEERS: Final = re.compile(
       |allowed_(?:openai|model)|model_(?:list|info|config|group|alias)|max_(?:retries|fallbacks|budget)
       |provider_|configurable_|use_|base_model|hf_model|region_|budget_|num_retries)\w*
     | \w*(?:_cost_per_|_token_cost|_timeout|timeout_|_router_config)\w*
-    | api_(?:base|key|version|type) | base_url | timeout | fallbacks | guardrails? | guardrail_config
-    | policies | cach(?:e|ing) | caching_groups | preset_cache_key | tags | tag_regex | deployment\w*
-    | extra_(?:body|headers|query) | headers | user_config | specific_deployment | drop_params
+    | api_(?:base|key|version|type) | base_url | timeout | fallbacks | guardrails?
+    | guardrail_config | policies | cach(?:e|ing) | caching_groups | preset_cache_key | tags | tag_regex
+    | deployment\w* | extra_(?:body|headers|query) | headers | user_config | specific_deployment | drop_params
     | additional_drop_params | organization | client | client_(?:id|secret) | tenant_id | weight
     | rpm | tpm | itpm | otpm | ttl | no-log | order | verbose | logger_fn | ssl_verify | id | rust
     | self | roles | proxy_server_request | secret_fields | silent_model | fallback_depth
