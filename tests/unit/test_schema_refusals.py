@@ -7,7 +7,7 @@ import pytest
 
 from plugins.core.call import Endpoint
 from plugins.core.errors import BodyTooLarge, InvalidRequest
-from plugins.proxy.schema import BodyLimits, parse_body, parse_form
+from plugins.proxy.schema import BodyLimits, parse_body
 
 VALID: dict[Endpoint, dict[str, Any]] = {
     Endpoint.CHAT: {"model": "m", "messages": [{"role": "user", "content": "hi"}]},
@@ -93,8 +93,10 @@ BROKEN: list[tuple[bytes, str]] = [
     (b"[]", "invalid_type"),
     (b'"text"', "invalid_type"),
     (b"null", "invalid_type"),
-    (b"[" * 900_000, "too_deep"),
-    (b'{"a":' * 300_000, "too_deep"),
+    (b"[" * 90_000, "too_deep"),
+    (b'{"a":' * 90_000, "too_deep"),
+    (b"[" * 900_000, "too_many_items"),
+    (b'{"a":' * 300_000, "too_many_items"),
 ]
 
 
@@ -116,7 +118,7 @@ CASES: list[tuple[Endpoint, dict[str, Any], str, str]] = [
     (C, {"messages": []}, "invalid_value", "messages"),
     (C, {"messages": ["hi"]}, "invalid_type", "messages[0]"),
     (C, {"messages": [{}]}, "missing_parameter", "messages[0].role"),
-    (C, {"messages": [{"role": 1}]}, "invalid_value", "messages[0].role"),
+    (C, {"messages": [{"role": 1}]}, "invalid_type", "messages[0].role"),
     (C, {"messages": [{"role": "boss"}]}, "invalid_value", "messages[0].role"),
     (C, {"messages": [{"role": "user"}]}, "missing_parameter", "messages[0].content"),
     (C, {"messages": [{"role": "user", "content": 1}]}, "invalid_type", "messages[0].content"),
@@ -336,6 +338,11 @@ def test_the_bounds_are_inclusive() -> None:
     assert len(parse_body(E, tokens)["input"]) == 3000
 
 
+def test_brackets_inside_texts_are_not_counted() -> None:
+    body = {**VALID[C], "messages": user({"type": "text", "text": '[{\\"[' * 100_000})}
+    assert parse_body(C, json.dumps(body).encode()) == body
+
+
 def test_of_a_key_that_stands_twice_the_one_returned_is_the_one_checked() -> None:
     twice = b'{"model":"m","messages":[{"role":"user","content":"a"}],"n":"bad","n":2}'
     assert parse_body(C, twice)["n"] == 2
@@ -347,42 +354,3 @@ def test_the_letters_of_an_escaped_nul_are_only_text() -> None:
     body = {"model": "m", "input": "print('\\u0000') \\\\u0000"}
     assert parse_body(E, json.dumps(body).encode()) == body
     assert refused(E, b'{"model":"m","input":["a","b\\\\\\u0000"]}').param == "input[1]"
-
-
-FORMS: list[tuple[dict[str, list[str]], str, str | None]] = [
-    ({}, "missing_parameter", "model"),
-    ({"model": []}, "invalid_value", "model"),
-    ({"model": ["a", "b"]}, "invalid_value", "model"),
-    ({"model": ["m"], "api_base": ["x"]}, "parameter_not_allowed", "api_base"),
-    ({"model": ["m"], "foo": ["x"]}, "unknown_parameter", "foo"),
-    ({"model": ["m"], "temperature": ["nan"]}, "invalid_value", "temperature"),
-    ({"model": ["m"], "temperature": ["1.1"]}, "invalid_value", "temperature"),
-    ({"model": ["m"], "stream": ["maybe"]}, "invalid_type", "stream"),
-    ({"model": ["m"], "language": ["d3"]}, "invalid_value", "language"),
-    ({"model": ["m"], "prompt": ["a\0"]}, "invalid_value", "prompt"),
-    ({"model": ["m"], "response_format": ["xml"]}, "invalid_value", "response_format"),
-    (
-        {"model": ["m"], "timestamp_granularities[]": ["word"]},
-        "invalid_value",
-        "timestamp_granularities",
-    ),
-    (
-        {"model": ["m"], "known_speaker_references[]": [IMAGE]},
-        "url_not_allowed",
-        "known_speaker_references[0]",
-    ),
-    (
-        {"model": ["m"], "chunking_strategy": ["auto"], "chunking_strategy[type]": ["server_vad"]},
-        "invalid_value",
-        "chunking_strategy",
-    ),
-]
-
-
-@pytest.mark.parametrize(("fields", "code", "param"), FORMS)
-def test_a_fault_in_a_form_is_named(
-    fields: dict[str, list[str]], code: str, param: str | None
-) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        parse_form(fields)
-    assert (caught.value.code, caught.value.param) == (code, param)

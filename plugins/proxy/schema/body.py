@@ -1,7 +1,7 @@
 """Reads a body: bytes to a dict that fits its endpoint's schema."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
 import msgspec
@@ -31,6 +31,8 @@ _KINDS: Final[Mapping[Endpoint, type[msgspec.Struct]]] = {
 }
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """An escaped NUL; after an odd number of backslashes the same letters are only text."""
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A JSON string, closed or not: never more than one pass over the bytes."""
 _MOST_SEARCHED: Final = 20_000
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -78,6 +80,10 @@ def _decoded(raw: bytes, limits: BodyLimits) -> Any:
         raise BodyTooLarge(message)
     if not raw.strip():
         raise InvalidRequest("The body is empty; send a JSON object.", code="invalid_json")
+    most = limits.max_containers
+    if _brackets(raw) > most and _brackets(_STRING.sub(b"", raw)) > most:
+        message = f"The body holds more than {most} arrays and objects; send less."
+        raise InvalidRequest(message, code="too_many_items")
     try:
         return _decode(raw)
     except RecursionError:
@@ -89,6 +95,10 @@ def _decoded(raw: bytes, limits: BodyLimits) -> Any:
     except msgspec.DecodeError as error:
         message = f"The body is not valid JSON ({error}); send JSON as RFC 8259 has it."
         raise InvalidRequest(message, code="invalid_json") from None
+
+
+def _brackets(raw: bytes) -> int:
+    return raw.count(b"[") + raw.count(b"{")
 
 
 def _check_counts(endpoint: Endpoint, body: dict[str, Any], limits: BodyLimits) -> None:
@@ -116,15 +126,20 @@ def _nul(body: dict[str, Any]) -> InvalidRequest:
 
 
 def _nul_path(body: dict[str, Any]) -> str:
-    """Find the first text with a NUL; empty for a key, or where looking would take long."""
+    """Find a text with a NUL, or the object with such a key; empty where looking takes long."""
     layer: list[tuple[str, Any]] = [("", body)]
     seen = 0
     while layer and (seen := seen + len(layer)) < _MOST_SEARCHED:
         for path, value in layer:
-            if isinstance(value, str) and "\0" in value:
+            texts = (value,) if isinstance(value, str) else _keys(value)
+            if any("\0" in text for text in texts):
                 return path
         layer = [pair for path, value in layer for pair in _inner(path, value)]
     return ""
+
+
+def _keys(value: Any) -> Iterable[str]:
+    return cast(dict[str, Any], value) if isinstance(value, dict) else ()
 
 
 def _inner(path: str, value: Any) -> Iterator[tuple[str, Any]]:

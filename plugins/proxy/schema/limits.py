@@ -13,6 +13,7 @@ class BodyLimits:
     Args:
         max_bytes: bytes of the whole body.
         max_depth: levels that a free-form value (a JSON schema, a tool's arguments) may nest.
+        max_containers: arrays and objects in the whole body.
         max_free_values: values inside one free-form object.
         max_messages: items of `messages`.
         max_input_items: items of a Responses `input`.
@@ -22,6 +23,7 @@ class BodyLimits:
 
     max_bytes: int = 2_000_000
     max_depth: int = 32
+    max_containers: int = 100_000
     max_free_values: int = 50_000
     max_messages: int = 2048
     max_input_items: int = 2048

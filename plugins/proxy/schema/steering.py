@@ -3,41 +3,43 @@
 import re
 from typing import Final
 
-_STEERS: Final = re.compile(
+_STEERING_WORDS: Final = """
+    api_base api_key api_type api_version base_url timeout fallbacks fallback_depth guardrail
+    guardrails guardrail_config policies cache caching caching_groups preset_cache_key tags
+    tag_regex extra_body extra_headers extra_query headers user_config specific_deployment
+    drop_params additional_drop_params organization client client_id client_secret tenant_id id
+    weight order rpm tpm itpm otpm ttl no-log verbose logger logger_fn callbacks success_callback
+    failure_callback service_callback ssl_verify rust self roles proxy_server_request
+    secret_fields silent_model cooldown_time shared_session text_completion acompletion aembedding
+    complete_response merge_reasoning_content_in_choices ensure_alternating_roles
+    supports_system_message turn_off_message_logging priority workspace_id user_profile_id
+"""
+_STEERING_FORMS: Final = re.compile(
     r"""
-    (?:_|litellm|vertex|aws|azure|mock|s3|gcs|langfuse|langsmith|arize|dd|posthog|wandb|weave
-      |humanloop|newrelic|signoz|openai_identity|anthropic|watsonx|oci|bedrock|auto_router
-      |user_api_key|prompt_(?:id|variables|label|version|environment)|cache_(?:key|control_)
-      |disable_|enable_|custom_|routing_|router_|retry_|context_window|content_policy|stream_timeout
-      |allowed_(?:openai|model)|model_(?:list|info|config|group|alias)|max_(?:retries|fallbacks|budget)
-      |provider_|configurable_|use_|base_model|hf_model|region_|budget_|num_retries)\w*
+    (?:_|litellm|vertex|aws|azure|mock|s3|gcs|langfuse|langsmith|arize|dd_|posthog|wandb|weave
+      |humanloop|newrelic|signoz|openai_|anthropic|watsonx|oci_|bedrock|auto_router|user_api_key
+      |prompt_(?:id|variables|label|version|environment)|cache_(?:key|control_)|deployment
+      |disable_|enable_|custom_|routing_|router_|retry_|context_window|content_policy|allowed_
+      |model_(?:list|info|config|group|alias)|max_(?:retries|fallbacks|budget)|num_retries
+      |provider_|configurable_|use_|base_model|hf_model|region_|budget_)\w*
     | \w*(?:_cost_per_|_token_cost|_timeout|timeout_|_router_config)\w*
-    | api_(?:base|key|version|type) | base_url | timeout | fallbacks | guardrails?
-    | guardrail_config | policies | cach(?:e|ing) | caching_groups | preset_cache_key | tags | tag_regex
-    | deployment\w* | extra_(?:body|headers|query) | headers | user_config | specific_deployment | drop_params
-    | additional_drop_params | organization | client | client_(?:id|secret) | tenant_id | weight
-    | rpm | tpm | itpm | otpm | ttl | no-log | order | verbose | logger_fn | ssl_verify | id | rust
-    | self | roles | proxy_server_request | secret_fields | silent_model | fallback_depth
-    | cooldown_time | force_timeout | request_timeout | ensure_alternating_roles
-    | supports_system_message | turn_off_message_logging | success_callback | failure_callback
-    | callbacks | service_callback | logger | shared_session | text_completion | acompletion
-    | aembedding | complete_response | merge_reasoning_content_in_choices | priority
-    | workspace_id | user_profile_id
     """,
     re.VERBOSE,
 )
-_STEERS_IN_METADATA: Final = re.compile(
-    r"""
-    (?:_|litellm|user_api_|mock_|attempted_|routing_|sensitive_data_|requester_|applied_|disable_
-      |opted_out_|standard_logging_|enable_|model_)\w*
-    | tags | guardrails? | guardrail_config | policies | deployment | api_base | headers | cache
-    | caching_groups | priority | previous_models | original_model_group | max_retries | num_retries
-    | spend_logs_metadata | enforced_params | team_metadata | secret_manager_settings | raw_request
-    | pii_tokens | agent_id | user_ip | turn_off_message_logging | prompt_management_metadata
-    | profile_(?:id|name) | fallback_depth | hidden_params | endpoint
-    """,
-    re.VERBOSE,
+_METADATA_WORDS: Final = """
+    tags guardrail guardrails guardrail_config policies deployment api_base headers cache
+    caching_groups priority previous_models original_model_group max_retries num_retries
+    spend_logs_metadata enforced_params team_metadata secret_manager_settings raw_request
+    pii_tokens agent_id user_ip turn_off_message_logging prompt_management_metadata profile_id
+    profile_name fallback_depth hidden_params endpoint
+"""
+_METADATA_FORMS: Final = re.compile(
+    r"(?:_|litellm|user_api_|mock_|attempted_|routing_|sensitive_data_|requester_|applied_"
+    r"|disable_|opted_out_|standard_logging_|enable_|model_)\w*"
 )
+
+_STEERING: Final = frozenset(_STEERING_WORDS.split())
+_METADATA: Final = frozenset(_METADATA_WORDS.split())
 
 _STATE: Final = "names state kept at the provider, which tenants would share"
 _REACHES_OUT: Final = "makes the provider reach out or run code, which is not open to tenants"
@@ -63,7 +65,7 @@ def steers(name: str) -> bool:
 
     Source: LiteLLM 1.106.2, `all_litellm_params`.
     """
-    return _STEERS.fullmatch(name) is not None
+    return name in _STEERING or _STEERING_FORMS.fullmatch(name) is not None
 
 
 def steers_in_metadata(key: str) -> bool:
@@ -71,7 +73,7 @@ def steers_in_metadata(key: str) -> bool:
 
     Source: LiteLLM 1.106.2, the metadata keys that its router, proxy and guardrails read.
     """
-    return _STEERS_IN_METADATA.fullmatch(key) is not None
+    return key in _METADATA or _METADATA_FORMS.fullmatch(key) is not None
 
 
 def hosted(kind: str) -> bool:
