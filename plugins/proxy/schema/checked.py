@@ -102,7 +102,7 @@ def _containers(node: Any) -> list[Any]:
     inner: list[Any] = []
     children = cast(Iterable[Any], node.values() if isinstance(node, dict) else node)
     for child in children:
-        kind: object = type(child)
+        kind = cast(object, type(child))
         if kind is dict or kind is list:
             inner.append(child)
         elif kind is int and not -SAFE_INTEGER <= child <= SAFE_INTEGER:
