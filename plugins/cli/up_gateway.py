@@ -297,7 +297,8 @@ def _cause(error: Exception) -> str:
 def run(options: Options, report: Report) -> int:
     """Run the gateway until interrupted; give the exit code."""
     for signum in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, signal.default_int_handler)
+        if signal.getsignal(signum) != signal.SIG_IGN:  # nohup ignores SIGHUP for us
+            signal.signal(signum, signal.default_int_handler)
     gateway = Gateway(options, report)
     try:
         options.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

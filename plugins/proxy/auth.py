@@ -27,7 +27,6 @@ async def authenticate(request: Request, api_key: str | None) -> UserAPIKeyAuth:
     return UserAPIKeyAuth(
         api_key=principal.key_id,
         key_alias=principal.key_id,
-        team_id=principal.tenant_id,
         models=[call.model_asked, *call.tiers],
         allowed_routes=["llm_api_routes"],
     )
