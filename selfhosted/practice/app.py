@@ -1,6 +1,7 @@
 """The ASGI application: finds provider and handler, plays the reply, applies the faults."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import cast
 
@@ -15,6 +16,7 @@ from selfhosted.practice.state import State
 from selfhosted.practice.wire import Call, Headers, Provider, Refused, Reply, Stream, Whole
 
 ABORTED = 499
+_log = logging.getLogger(__name__)
 _HEALTH = Whole(b'{"status":"ok"}')
 
 
@@ -111,6 +113,9 @@ class Practice:
             return _handle(provider, call)
         except Refused as fault:
             return provider.refuse(fault)
+        except Exception:  # noqa: BLE001  # a defect here must look like one of the provider's
+            _log.exception("no answer to %s %s of %s", call.method, call.path, provider.name)
+            return provider.refuse(Refused(500, "The practice provider failed; see its log."))
 
     async def _play(self, line: "_Line", call: Call, reply: Reply) -> None:
         plan = call.plan

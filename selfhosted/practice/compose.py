@@ -1,5 +1,6 @@
 """From an ask to an answer: the agents' rules, the wanted form, the programmed faults."""
 
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,7 @@ from selfhosted.practice import answers, usage
 from selfhosted.practice.faults import Plan
 from selfhosted.practice.prompt import Ask, Json, Tool
 from selfhosted.practice.schema import as_object, shape
+from selfhosted.practice.wire import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +51,20 @@ def compose(ask: Ask, plan: Plan) -> Composed:
 
     Returns:
         The same answer for the same ask.
+
+    Raises:
+        Refused: 400, for a schema that is none.
     """
     if plan.answer is not None:
         return Composed(plan.answer.text)
     tool = chosen(ask)
     if tool is not None:
-        value = shape(tool.parameters, answers.facts(ask.prompt))
+        value = _shaped(tool.parameters, answers.facts(ask.prompt), "tools")
         return Composed("", ToolCall(tool.name, as_object(value)))
     answer = answers.answer(ask.prompt)
     if ask.schema is not None:
-        return Composed(_json(shape(ask.schema, answer if isinstance(answer, dict) else {})))
+        known = answer if isinstance(answer, dict) else {}
+        return Composed(_json(_shaped(ask.schema, known, "response_format")))
     if isinstance(answer, str):
         return Composed(_json({"answer": answer}) if ask.json_object else answer)
     return Composed(_json(answer))
@@ -113,6 +119,13 @@ def _evenly(text: str, n: int) -> list[str]:
     """Split into exactly n pieces; some are empty when the text is shorter than n."""
     bounds = [round(i * len(text) / n) for i in range(n + 1)]
     return [text[a:b] for a, b in pairwise(bounds)]
+
+
+def _shaped(schema: Json, known: Json, param: str) -> Any:
+    try:
+        return shape(schema, known)
+    except (ValueError, TypeError, re.error) as fault:
+        raise Refused(400, f"Invalid schema: {fault}", param=param) from None
 
 
 def _json(value: Any) -> str:

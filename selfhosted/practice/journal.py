@@ -9,7 +9,11 @@ RING = 10_000
 
 
 class Seen(msgspec.Struct):
-    """One request; `status` is 0 while it is being answered, and 499 when the client left."""
+    """One request.
+
+    `status` is 0 while nothing has been answered (for good after the fault `cut`), and 499 when
+    the client left before.
+    """
 
     seq: int
     time: float

@@ -2,7 +2,7 @@
 
 Covers what the providers' structured outputs and tools accept: types, properties, required,
 enum, const, anyOf / oneOf / allOf, local $ref, array and string and number bounds, formats.
-Patterns are not solved.
+Patterns are not solved. An endless schema (one that requires itself) is cut off.
 """
 
 import re
@@ -11,6 +11,9 @@ from typing import Any, cast
 from selfhosted.practice.prompt import Json
 
 _MAX_DEPTH = 12
+_MAX_NODES = 5000
+_MAX_ITEMS = 1000
+_MAX_TEXT = 10_000
 _FORMATS = {
     "date": "2024-01-01",
     "date-time": "2024-01-01T00:00:00Z",
@@ -60,9 +63,11 @@ def shape(schema: Json, hint: object = None) -> Any:
 class _Shaper:
     def __init__(self, root: Json) -> None:
         self._root = root
+        self._nodes = 0
 
     def make(self, schema: Json, hint: object, depth: int) -> Any:
         """Make a value for one schema node."""
+        self._nodes += 1
         schema = self._resolve(schema)
         if "const" in schema:
             return schema["const"]
@@ -123,17 +128,20 @@ class _Shaper:
         known = as_object(hint)
         made: Json = {}
         for name, node in properties.items():
-            if (name in required or name in known) and depth < _MAX_DEPTH:
+            if (name in required or name in known) and self._may_go(depth):
                 made[name] = self.make(as_object(node), known.get(name), depth + 1)
         return made
 
     def _array(self, schema: Json, hint: object, depth: int) -> list[Any]:
         items = as_object(schema.get("items"))
-        known = as_list(hint)[: int(schema.get("maxItems", 1000))]
-        made = [self.make(items, one, depth + 1) for one in known] if depth < _MAX_DEPTH else []
-        while len(made) < int(schema.get("minItems", 0)):
-            made.append(self.make(items, None, depth + 1))
-        return made
+        known = as_list(hint)[: int(schema.get("maxItems", _MAX_ITEMS))]
+        wanted = max(len(known), min(int(schema.get("minItems", 0)), _MAX_ITEMS))
+        padded = known + [None] * (wanted - len(known))
+        return [self.make(items, one, depth + 1) for one in padded if self._may_go(depth)]
+
+    def _may_go(self, depth: int) -> bool:
+        """Tell whether there is room to go deeper; a schema may be endless."""
+        return depth < _MAX_DEPTH and self._nodes < _MAX_NODES
 
 
 def fits(kind: str, value: object) -> bool:
@@ -172,7 +180,7 @@ def _smallest(kind: str, schema: Json) -> Any:
 def _string(schema: Json) -> str:
     known = _FORMATS.get(str(schema.get("format")), "")
     text = known or "unknown"[: int(schema.get("maxLength", 7))]
-    return text.ljust(int(schema.get("minLength", 0)), "x")
+    return text.ljust(min(int(schema.get("minLength", 0)), _MAX_TEXT), "x")
 
 
 def _number(kind: str, schema: Json) -> float | int:

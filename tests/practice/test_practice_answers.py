@@ -74,6 +74,86 @@ Education
 Trinity College Dublin
 BSc Nursing, 2008 to 2012
 """
+JOHN = """JOHN Q. SMITH, MBA
+123 Main Street, Springfield, IL 62704 | (217) 555-0199 | john.smith@mail.com
+https://www.linkedin.com/in/john-smith-123
+
+PROFESSIONAL SUMMARY
+Results-driven sales manager with 12+ years of experience.
+
+WORK EXPERIENCE
+
+Sales Manager
+Contoso Ltd., Chicago, IL
+June 2018 \u2013 Present
+• Increased revenue 35% year over year
+• Managed CRM in Salesforce
+
+Account Executive                                   Jan 2014 \u2013 May 2018
+Fabrikam Inc.
+• Negotiation with enterprise customers
+
+EDUCATION
+MBA, Marketing — University of Illinois, 2013
+B.A. in Economics, Northwestern University (2007 \u2013 2011)
+
+CERTIFICATIONS
+PMP, 2016
+
+SKILLS
+• Salesforce • HubSpot • Negotiation • Public Speaking
+"""
+PRIYA = """Priya Sharma
+Data Scientist | Bengaluru, India
+Email: priya.s@example.in  Phone: +91-98765-43210  GitHub: https://github.com/priya-s
+
+Work Experience:
+Data Scientist, Flipkart (Aug 2021 - Present)
+Tech: Python, PyTorch, Airflow
+Built recommendation models serving 10M users.
+
+Data Analyst, TCS (07/2018 - 07/2021)
+SQL reporting and Power BI dashboards for 2019 audit.
+
+Education:
+M.Tech in Computer Science, IIT Bombay, 2016 - 2018
+B.E. Electronics, Pune University, 2012 - 2016
+
+Skills: Python, PyTorch, SQL, Airflow, Power BI, Machine Learning
+Languages: English, Hindi, Kannada
+"""
+LI = """Name: Li Wei
+Email: li.wei@example.cn
+Address: Shanghai, China
+
+Experience
+Company: Alibaba
+Position: Backend Developer
+Period: 2020-06 - Present
+Description: Java and Kafka services.
+
+Company: Huawei
+Position: Intern
+Period: 2019-06 - 2019-09
+"""
+MARIA = """Maria Garcia-Lopez
+Madrid, Spain
+maria@example.es
+
+Experience
+
+2021-02 to present
+Head Chef
+Restaurante Sol
+Runs a kitchen of 12.
+
+2017-01 to 2021-01
+Cook
+Bar Luna
+
+Education
+2015  Diploma in Culinary Arts, Escuela de Hostelería
+"""
 JOB = """Senior Python Engineer
 Location: Berlin
 Full-time, hybrid. Salary: €70k - €90k
@@ -141,6 +221,34 @@ CASES = [
 ]
 
 
+MORE = [
+    (
+        JOHN,
+        ("John Q. Smith", "Springfield, IL"),
+        [("Sales Manager", "Contoso Ltd."), ("Account Executive", "Fabrikam Inc.")],
+        ["University of Illinois", "Northwestern University"],
+    ),
+    (
+        PRIYA,
+        ("Priya Sharma", "Bengaluru, India"),
+        [("Data Scientist", "Flipkart"), ("Data Analyst", "TCS")],
+        ["IIT Bombay", "Pune University"],
+    ),
+    (
+        LI,
+        ("Li Wei", "Shanghai, China"),
+        [("Backend Developer", "Alibaba"), ("Intern", "Huawei")],
+        [],
+    ),
+    (
+        MARIA,
+        ("Maria Garcia-Lopez", "Madrid, Spain"),
+        [("Head Chef", "Restaurante Sol"), ("Cook", "Bar Luna")],
+        ["Escuela de Hostelería"],
+    ),
+]
+
+
 def ask(*turns: tuple[str, str]) -> Prompt:
     return Prompt(tuple(Turn(*turn) for turn in turns))
 
@@ -157,6 +265,17 @@ def test_a_plain_resume_is_parsed(text, personal, work, skills):
     assert found.get("skills") == skills
     assert found["education"][0]["institution"]
     assert found["education"][0]["degree"]
+
+
+@pytest.mark.parametrize(
+    ("text", "who", "work", "schools"), MORE, ids=["john", "priya", "li", "maria"]
+)
+def test_other_layouts_of_resumes_are_parsed(text, who, work, schools):
+    found = resume.parse(text)
+    assert (found["personal"]["full_name"], found["personal"]["location"]) == who
+    assert [(e["title"], e["company"]) for e in found["experience"]] == work
+    assert [e["institution"] for e in found.get("education", [])] == schools
+    assert all(e.get("degree") for e in found.get("education", []))
 
 
 def test_only_fields_with_data_appear():
@@ -266,6 +385,13 @@ def test_screening_never_asks_the_same_twice():
 )
 def test_the_smallest_instance_satisfies_its_schema(wanted):
     jsonschema.validate(schema.shape(wanted), wanted)
+
+
+def test_an_endless_schema_is_cut_off():
+    node = {"$ref": "#"}
+    endless = {"type": "object", "properties": dict.fromkeys("abc", node), "required": list("abc")}
+    assert "a" in schema.shape(endless)
+    assert schema.shape({"type": "array", "items": node, "minItems": 10**9})
 
 
 def test_an_instance_uses_what_is_known_where_it_fits():

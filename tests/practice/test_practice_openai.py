@@ -366,3 +366,12 @@ def test_refusals_have_openais_shape(server, http, oai):
         assert nobody.status_code == 401
         assert "API key" in nobody.json()["error"]["message"]
     assert http.get("/openai/v1/nothing").status_code == 404
+
+
+def test_a_schema_that_is_no_schema_is_an_error_in_openais_shape(oai):
+    odd = {"type": "object", "properties": {"a": {"minLength": "x"}}, "required": ["a"]}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": odd}}
+    with pytest.raises(openai.APIStatusError) as refused:
+        oai.chat.completions.create(model="gpt-4o", messages=HELLO, response_format=form)
+    assert refused.value.status_code == 400
+    assert refused.value.param == "response_format"

@@ -20,6 +20,11 @@ TITLE = re.compile(
 )
 _BULLET = re.compile(r"^\s*(?:[-•*·▪◦o]\s+|\d+[.)]\s+)")
 _SUFFIX = re.compile(r",\s+(?=(?:inc|llc|ltd|gmbh|corp|co|plc|s\.a)\b)", re.IGNORECASE)
+_LABEL = re.compile(
+    r"^\W*(?:company|employer|organi[sz]ation|position|job title|title|role|period|dates?"
+    r"|duration|description)\s*:\s*",
+    re.IGNORECASE,
+)
 _ENDS = re.compile(r"\b(?:inc|llc|ltd|corp|co|plc|jr|sr)\.$", re.IGNORECASE)
 _SPLIT = re.compile(r"\s+(?:at|@)\s+|\s*[|•·\t]\s*|\s+[\u2013—-]+\s+|,\s+|\s{3,}")
 
@@ -50,13 +55,17 @@ def _job(lines: list[str], at: int, dates: Span, floor: int) -> _Job:
     """Collect the lines that name a job: the line of its dates, else those around it."""
     head = _parts(dates.rest)
     first, body = at, at + 1
-    while len(head) < 2 and first > floor and _is_head(lines[first - 1]):
+    while _lacks_name(head) and first > max(floor, at - 2) and _is_head(lines[first - 1]):
         first -= 1
         head = _parts(lines[first]) + head
-    if len(head) < 2 and body < len(lines) and _is_head(lines[body]):
+    while len(head) < 2 and body < min(len(lines), at + 3) and _is_head(lines[body]):
         head += _parts(lines[body])
         body += 1
     return _Job(first, body, head, dates)
+
+
+def _lacks_name(head: list[str]) -> bool:
+    return len(head) < 2 or not any(map(TITLE.search, head))
 
 
 def _is_head(line: str) -> bool:
@@ -67,7 +76,7 @@ def _is_head(line: str) -> bool:
 
 
 def _parts(line: str) -> list[str]:
-    line = _SUFFIX.sub("\0", _BULLET.sub("", line))
+    line = _SUFFIX.sub("\0", _LABEL.sub("", _BULLET.sub("", line)))
     parts = [part.replace("\0", ", ").strip(" ,;:()*#|-\u2013—\t") for part in _SPLIT.split(line)]
     return [part for part in parts if part]
 
@@ -75,7 +84,7 @@ def _parts(line: str) -> list[str]:
 def _entry(job: _Job, body: list[str]) -> Json:
     title = next((p for p in job.head if TITLE.search(p)), job.head[0] if job.head else None)
     company = next((p for p in job.head if p != title), None)
-    said = " ".join(_BULLET.sub("", line).strip() for line in body if line.strip())
+    said = " ".join(_LABEL.sub("", _BULLET.sub("", line)).strip() for line in body if line.strip())
     found = {
         "title": title,
         "company": company,

@@ -1,6 +1,7 @@
 """Resume parsing: an ordinary plain-text resume to JSON, only fields with data."""
 
 import re
+from collections.abc import Iterator
 
 from selfhosted.practice.answers import documents, experience, skills
 from selfhosted.practice.answers.dates import single, span
@@ -27,17 +28,21 @@ _NAME = re.compile(r"[^\W\d_][\w.'\u2019-]*(?: [^\W\d_][\w.'\u2019-]*){1,4}")
 _PLACE = re.compile(
     r"[^\W\d_][\w .'\u2019-]{1,40}, ?[^\W\d_][\w .'\u2019-]{1,40}(?:, ?[\w .'\u2019-]{2,30})?"
 )
+_TOWN = re.compile(r"([^\W\d_][\w .'-]+, [A-Z]{2})\s+\d{5}\b")
 _LABELLED = re.compile(
     r"^\W*(?:full )?(name|location|address|based in)\s*[:-]\s*(.+)$", re.I | re.M
 )
 _DEGREE = re.compile(
     r"\b(?:bachelor|master|doctor|diploma|degree|associate|certificate"
     r"|ph\.? ?d|mba|b\.? ?sc|m\.? ?sc"
-    r"|b\.? ?a|m\.? ?a|b\.? ?s|m\.? ?s|b\.? ?eng|m\.? ?eng|b\.? ?tech|m\.? ?tech|high school|abitur"
+    r"|b\.? ?a|m\.? ?a|b\.? ?s|m\.? ?s|b\.e|b\.? ?eng"
+    r"|m\.? ?eng|b\.? ?tech|m\.? ?tech|high school|abitur"
     r"|llb|llm)\b\.?",
     re.IGNORECASE,
 )
-_SCHOOL = re.compile(r"university|college|school|institute|academy|polytechnic|hochschule", re.I)
+_SCHOOL = re.compile(
+    r"university|college|school|institute|escuela|academy|polytechnic|hochschule", re.I
+)
 
 
 def answer(prompt: Prompt) -> Json:
@@ -64,12 +69,12 @@ def parse(text: str) -> Json:
         `personal`, `experience`, `education` and `skills`, each only with data.
     """
     parts = sections(text)
-    listed = "\n".join(parts.get(key, "") for key in ("skills", "soft", "languages"))
+    listed = "\n".join(parts.get(key, "") for key in ("skills", "soft"))
     found = {
         "personal": personal(text, parts["head"]),
         "experience": experience.entries(parts.get("experience", "")),
         "education": education(parts.get("education", "")),
-        "skills": split_skills(listed) if listed.strip() else _mentioned(text),
+        "skills": split_skills(listed, parts.get("languages", "")) or _mentioned(text),
     }
     return {key: value for key, value in found.items() if value}
 
@@ -108,11 +113,12 @@ def personal(text: str, head: str) -> Json:
         p.strip(" *#\t") for p in re.split(r"[\n|•·\t]|\s[\u2013—-]\s", head) if p.strip(" *#")
     ]
     place = labelled.get("location") or labelled.get("address") or labelled.get("based in")
+    name = labelled.get("name") or _first_name(pieces)
     found = {
-        "full_name": labelled.get("name") or _first_name(pieces),
+        "full_name": name,
         "email": _first(_EMAIL, text),
         "phone": _first(_PHONE, _EMAIL.sub(" ", head)) or _labelled_phone(text),
-        "location": place or next((p for p in pieces if _PLACE.fullmatch(p)), None),
+        "location": place or _location(pieces, name),
         "linkedin": _first(_LINKEDIN, text),
         "github": _first(_GITHUB, text),
     }
@@ -122,6 +128,16 @@ def personal(text: str, head: str) -> Json:
 def _first(pattern: re.Pattern[str], text: str) -> str | None:
     found = pattern.search(text)
     return found[0].strip() if found else None
+
+
+def _location(pieces: list[str], name: str | None) -> str | None:
+    for piece in pieces:
+        town = _TOWN.search(piece)
+        if town is not None:
+            return town[1]
+        if _PLACE.fullmatch(piece) and not piece.lower().startswith((name or "\0").lower()):
+            return piece
+    return None
 
 
 def _labelled_phone(text: str) -> str | None:
@@ -165,27 +181,41 @@ def _education_line(line: str) -> Json:
     elif one is not None:
         entry["end_date"] = one
         line = re.sub(r"\(?\b(?:\w+ )?(?:19|20)\d\d(?:-\d\d)?\b\)?", " ", line)
-    for part in re.split(r",\s|\s[\u2013—|-]+\s|;|\||\bat\b|\bfrom\b|\s{3,}", line):
-        part = part.strip(" -•*,()\t")
+    split = re.split(r",\s|\s[\u2013—|-]+\s|;|\||\bat\b|\bfrom\b|\s{3,}", line)
+    parts = [part.strip(" -•*,()\t") for part in split]
+    named = any(map(_SCHOOL.search, parts))
+    for part in parts:
         if _SCHOOL.search(part) and not re.search("high school dip", part, re.I):
             entry.setdefault("institution", part)
         elif _DEGREE.search(part):
             entry.setdefault("degree", part)
-        elif part and "degree" in entry and "institution" not in entry and part[0].isupper():
-            entry["institution"] = part
+        elif part[:1].isupper() and "degree" in entry and not named:
+            entry.setdefault("institution", part)
     return entry
 
 
-def split_skills(text: str) -> Json:
-    """Sort listed skills into technical, soft and languages."""
+def split_skills(text: str, languages: str = "") -> Json:
+    """Sort listed skills into technical, soft and languages.
+
+    Args:
+        text: the lists of skills.
+        languages: a list of languages; what is no known technology there is spoken.
+    """
     sorted_: dict[str, list[str]] = {"technical": [], "soft": [], "languages": []}
+    for name in _items(text):
+        sorted_[skills.kind_of(name)].append(name)
+    for name in _items(languages):
+        sorted_["technical" if name in skills.TECHNICAL else "languages"].append(name)
+    return {key: skills.unique(names) for key, names in sorted_.items() if names}
+
+
+def _items(text: str) -> Iterator[str]:
     for line in text.splitlines():
         row = re.sub(r"^[^,;]{2,30}?:\s+", "", line.strip().lstrip("-•*· "))
         for item in re.split(r"[,;|•·]|\band\b|\s-\s", re.sub(r"\([^)]*\)", " ", row)):
             name = item.strip(" .*\t")
             if 0 < len(name) <= 40:
-                sorted_[skills.kind_of(name)].append(name)
-    return {key: skills.unique(names) for key, names in sorted_.items() if names}
+                yield name
 
 
 def _mentioned(text: str) -> Json:

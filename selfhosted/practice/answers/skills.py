@@ -32,7 +32,7 @@ SPOKEN = _names(
     "English,German,French,Spanish,Portuguese,Italian,Dutch,Polish,Czech,Russian,Ukrainian,"
     "Turkish,Arabic,Hebrew,Hindi,Urdu,Bengali,Tamil,Mandarin,Cantonese,Chinese,Japanese,Korean,"
     "Vietnamese,Thai,Indonesian,Malay,Swahili,Swedish,Norwegian,Danish,Finnish,Greek,Romanian,"
-    "Hungarian,Bulgarian,Serbian,Croatian,Slovak,Latin,Punjabi,Persian,Farsi,Tagalog,Catalan"
+    "Hungarian,Bulgarian,Serbian,Croatian,Slovak,Latin,Punjabi,Persian,Farsi,Tagalog,Catalan,Kannada,Telugu,Marathi,Gujarati,Malayalam"
 )
 # Names that are also words or letters: they count only where skills are listed.
 _AMBIGUOUS = _names(
