@@ -17,7 +17,7 @@ CHAT, EMBED, MODERATE, SPEAK, HEAR, COMPLETE = (
     "complete",
 )
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8}|latest)$")
-_OPEN_WEIGHTS = re.compile(r"llama|mi[sx]tral|qwen", re.IGNORECASE)
+_OPEN_WEIGHTS = re.compile(r"llama|mistral|mixtral|qwen", re.IGNORECASE)
 
 MODELS: dict[str, dict[str, str]] = {
     "openai": {

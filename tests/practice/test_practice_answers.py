@@ -66,7 +66,7 @@ Staff Nurse
 March 2015 \u2013 Present
 Cared for patients.
 
-Mater Hospital
+City Hospital
 Nurse
 2012-2015
 
@@ -214,7 +214,7 @@ CASES = [
         },
         [
             ("Staff Nurse", "St. James Hospital", "2015-03", None),
-            ("Nurse", "Mater Hospital", "2012-01", "2015-12"),
+            ("Nurse", "City Hospital", "2012-01", "2015-12"),
         ],
         None,
     ),
