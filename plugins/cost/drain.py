@@ -163,20 +163,14 @@ async def _remove(redis: Redis, identifiers: list[bytes]) -> None:
     await pipeline.execute()
 
 
-def _messages(reply: Any) -> Any:
-    """Give the messages of the one stream asked for, in either form redis-py answers in."""
+def _messages(reply: object) -> Any:
+    """Give the messages of the one stream asked for: RESP2 answers in lists, RESP3 in a mapping."""
     if not reply:
         return []
-    stream = next(iter(reply.values())) if isinstance(reply, dict) else reply[0][1]
-    # RESP3 wraps the messages of a stream in one more list.
-    return (
-        stream[0]
-        if stream
-        and isinstance(stream[0], list)
-        and stream[0]
-        and isinstance(stream[0][0], (list, tuple))
-        else stream
-    )
+    if isinstance(reply, dict):
+        pages = next(iter(cast("dict[bytes, list[Any]]", reply).values()))
+        return pages[0] if pages else []
+    return cast("list[Any]", reply)[0][1]
 
 
 def _entries(messages: Any) -> list[tuple[bytes, bytes]]:

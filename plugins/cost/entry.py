@@ -1,4 +1,4 @@
-"""A settled call as one line of JSON: the same bytes in Redis, in the spool and on to PostgreSQL."""
+"""A settled call as one line of JSON, the same bytes in Redis, in the spool and for PostgreSQL."""
 
 from datetime import UTC
 from typing import Any, Final

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from plugins.core.clock import Clock
 from plugins.core.errors import InvalidRequest
-from plugins.core.money import printed_usd
+from plugins.core.money import ZERO, printed_usd
 from plugins.core.tenant import Principal
 from plugins.cost.store import LedgerStore, SpendKey
 
@@ -77,7 +77,7 @@ def router(
             tenant_id=whose,
             first=first,
             last=last,
-            cost_usd=printed_usd(total[0]["cost_usd"] or 0) if total else "0",
+            cost_usd=printed_usd(total[0]["cost_usd"] or ZERO),
             rows=rows,
         )
 

@@ -9,7 +9,7 @@ import asyncio
 import fcntl
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -92,7 +92,7 @@ class Spool:
 
 
 @contextmanager
-def claimed(path: Path) -> Iterator[list[bytes] | None]:
+def claimed(path: Path) -> Generator[list[bytes] | None]:
     """Lock a spool file and read it; the caller removes it when its lines are safe elsewhere.
 
     Yields:

@@ -24,6 +24,7 @@ _log: Final = logging.getLogger("sluice.ledger")
 
 _COLUMNS: Final = [c for c in ledger.columns if c.name != "recorded_at"]
 _INSERT: Final = text(
+    # Names and types of our own columns; the entries are a bound parameter.
     "INSERT INTO ledger ({names}) SELECT {names} FROM jsonb_to_recordset(CAST(:entries AS jsonb))"
     " AS entry ({typed}) ON CONFLICT DO NOTHING".format(
         names=", ".join(c.name for c in _COLUMNS),

@@ -110,11 +110,11 @@ class Delivery:
     async def _begin(self, message: Message) -> None:
         self._start = message
         call = self._call
-        headers = dict(message.get("headers") or ())
+        headers: dict[bytes, bytes] = dict(message.get("headers") or ())
         if message["status"] < _FIRST_ERROR:
             deployment = headers.get(b"x-litellm-model-id", b"").decode("latin-1")
             call.deployment = deployment or _last_deployment(call)
-        content_type: bytes = headers.get(b"content-type", b"")
+        content_type = headers.get(b"content-type", b"")
         if message["status"] == _OK and content_type.startswith(b"text/event-stream"):
             self._streaming = True
             await self._send_start(_OK, [(b"content-type", content_type)])

@@ -26,7 +26,7 @@ from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
 from plugins.proxy.forms import parse_transcription
 from plugins.proxy.inbound import context_of, forwarded, read_body, token_of
 from plugins.proxy.refusals import refuse
-from plugins.proxy.schema import parse_body
+from plugins.proxy.schema import BodyLimits, parse_body
 from plugins.proxy.streams import asks_for_usage
 from plugins.settings import Limits
 from plugins.tenancy.rules import unknown_key
@@ -39,6 +39,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OWN_PREFIX: Final = "/sluice/"
 PRINCIPAL_KEY: Final = "sluice.principal"
 CALL_ID_KEY: Final = "sluice.call_id"
+_DEFAULT_MODELS: Final = {Endpoint.MODERATIONS: "omni-moderation-latest"}
+"""What a client gets that names no model, where the provider's API allows that."""
 _CHAT_STREAMS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 
 _log: Final = logging.getLogger("sluice.door")
@@ -77,6 +79,7 @@ class Door:
         self._stages: Final = stages
         self._end_attempt: Final = end_attempt
         self._limits: Final = limits
+        self._body_limits: Final = BodyLimits(max_bytes=limits.body_bytes)
         self._clock: Final = clock
         self._tasks: Final[set[asyncio.Task[Any]]] = set()
         self.ready = False
@@ -167,7 +170,7 @@ class Door:
             # The client went away, or the worker stops: the row is written all the same.
             await asyncio.shield(self._background(delivery.abandon()))
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
             if receive.gone:
                 await delivery.abandon()
             else:
@@ -187,7 +190,7 @@ class Door:
             raw = await read_body(receive, headers, self._limits.audio_bytes)
             return raw, {} if raw is None else await parse_transcription(raw, headers)
         raw = await read_body(receive, headers, self._limits.body_bytes)
-        return raw, {} if raw is None else parse_body(endpoint, raw)
+        return raw, {} if raw is None else parse_body(endpoint, raw, self._body_limits)
 
     def _call(
         self,
@@ -197,7 +200,7 @@ class Door:
         scope: Scope,
         body: dict[str, Any],
     ) -> Call:
-        model = body.get("model")
+        model = body.setdefault("model", _DEFAULT_MODELS.get(endpoint))
         if not isinstance(model, str):
             raise InvalidRequest(
                 "`model` is missing; name an agent or a model (`GET /v1/models` lists them)",

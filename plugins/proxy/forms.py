@@ -2,7 +2,7 @@
 
 import io
 import wave
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final
 
 from starlette.datastructures import Headers, UploadFile
@@ -34,7 +34,7 @@ async def parse_transcription(raw: bytes, headers: Iterable[tuple[bytes, bytes]]
             code="invalid_content_type",
         )
 
-    async def once() -> Any:
+    async def once() -> AsyncGenerator[bytes, None]:
         yield raw
 
     try:

@@ -12,7 +12,9 @@ from typing import Any, Final, cast
 from fastapi import HTTPException
 from litellm.integrations.custom_guardrail import CustomGuardrail
 from litellm.integrations.custom_logger import CustomLogger
-from litellm.types.guardrails import GuardrailEventHooks
+from litellm.types.guardrails import (  # pyright: ignore[reportMissingTypeStubs]
+    GuardrailEventHooks,
+)
 from typing_extensions import override
 
 from plugins.core.call import Attempt, Call
@@ -34,7 +36,7 @@ class PluginSwitch(CustomLogger):
     """
 
     def __init__(self, name: str, stage: Stage | None = None) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType] - LiteLLM types it loosely
         self.name: Final = name
         self.stage: Final = stage
 
@@ -54,7 +56,7 @@ class StageGuardrail(CustomGuardrail):
     def __init__(self, stage: Stage, **options: Any) -> None:
         options.setdefault("guardrail_name", stage.name)
         options.setdefault("event_hook", GuardrailEventHooks.pre_call)
-        super().__init__(**options)
+        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]
         self.name: Final = stage.name
         self.stage: Final = stage
 
@@ -99,7 +101,7 @@ class Conductor(CustomLogger):
         providers: Mapping[str, str],
         practice: frozenset[str],
     ) -> None:
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType] - LiteLLM types it loosely
         self._practice: Final = practice
         self._stages: Final = stages
         self._guarded: Final = guarded

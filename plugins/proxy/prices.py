@@ -13,7 +13,7 @@ RETIRES_SOON_DAYS: Final = 90
 
 
 def price_list() -> Mapping[str, Mapping[str, Any]]:
-    """Give LiteLLM's own list, the copy that ships with it: no network, the same on every worker."""
+    """Give LiteLLM's own list, the copy that ships with it: no network, alike on every worker."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import litellm

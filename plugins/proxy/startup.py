@@ -1,9 +1,7 @@
 """Installs the gateway in a LiteLLM worker.
 
 LiteLLM runs `install` (`LITELLM_WORKER_STARTUP_HOOKS=plugins.proxy.startup:install`) in every
-worker's lifespan, before it loads its configuration. This file is the only one that reaches into
-LiteLLM's application: it wraps `app.middleware_stack`, because by then Starlette refuses
-`add_middleware`. `tests/gateway/test_host_contract.py` fails when LiteLLM or Starlette change that.
+worker's lifespan, before it loads its configuration.
 """
 
 import asyncio
@@ -15,33 +13,18 @@ from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import litellm
-from litellm.proxy.hooks import PROXY_HOOKS
-from litellm.proxy.proxy_server import app
 
 from plugins.assembly import STAGES, Parts, build
-from plugins.core.call import Call, Endpoint
-from plugins.core.identifiers import new_call_id
 from plugins.core.stage import Stage
-from plugins.core.tenant import Principal
-from plugins.proxy import calls
+from plugins.proxy import host
 from plugins.proxy.api import build_api
-from plugins.proxy.auth import SCOPE_KEY
 from plugins.proxy.door import App, Door
 from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
-from plugins.proxy.inbound import forwarded
 from plugins.proxy.prices import lifecycle_notes, price_list, prices_of
 from plugins.settings import DEFAULT_CONFIG, environment, load
 
 DATABASE_WAIT_S: Final = 60.0
-_REPLACED_HOOKS: Final = (
-    "parallel_request_limiter",
-    "litellm_skills",
-    "max_iterations_limiter",
-    "max_budget_per_session_limiter",
-    "sensitive_data_routing",
-    "prompt_cache_prediction",
-    "autorouter_baseline_cache",
-)
+WARM_UP_LIMIT_S: Final = 30.0
 
 _log: Final = logging.getLogger("sluice")
 _tasks: Final[list[asyncio.Task[Any]]] = []
@@ -67,9 +50,9 @@ async def install() -> None:
     practice = parts.environment.practice
     conductor = Conductor(plugged.stages, plugged.guarded, providers, practice)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
-    host = _lean_host()
+    application = host.lean_application()
     door = Door(
-        host=host,
+        host=application,
         own=cast("App", build_api(parts)),
         directory=parts.directory,
         catalogue=parts.catalogue,
@@ -78,24 +61,11 @@ async def install() -> None:
         limits=configuration.policy.limits,
         clock=parts.clock,
     )
-    app.middleware_stack = door
+    host.put_before(door)
     _tasks.extend(
         asyncio.create_task(work)
-        for work in (parts.directory.run(), parts.drain.run(), _open(door, host, parts))
+        for work in (parts.directory.run(), parts.drain.run(), _open(door, application, parts))
     )
-
-
-def _lean_host() -> App:
-    """Give LiteLLM's application without the parts that the door stands in for.
-
-    Its limiter, budget and session hooks and its middleware (CORS, compression, security headers,
-    budget release) cost a tenth of a call's processor time and would decide a second time, per
-    worker, what the gateway has decided.
-    """
-    for name in _REPLACED_HOOKS:
-        PROXY_HOOKS.pop(name, None)
-    app.user_middleware.clear()
-    return cast("App", app.build_middleware_stack())
 
 
 class PluggedIn:
@@ -145,64 +115,12 @@ async def _until_answered(work: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _open(door: Door, host: App, parts: Parts) -> None:
-    """Run one call through LiteLLM without a provider, so that the first client finds it warm."""
-    while litellm.proxy.proxy_server.llm_router is None:  # pyright: ignore
-        await asyncio.sleep(0.05)
+async def _open(door: Door, application: App, parts: Parts) -> None:
+    """Report ready once LiteLLM has loaded its models and has been through one call."""
     try:
-        await asyncio.wait_for(_warm_up(host, parts), timeout=30)
-    except Exception:
+        async with asyncio.timeout(WARM_UP_LIMIT_S):
+            await host.until_loaded()
+            await host.warm_up(application, next(iter(parts.catalogue.modes)), parts.clock)
+    except Exception:  # noqa: BLE001 - a cold worker serves, only slower
         _log.exception("warm-up failed; the first call will be slow")
     door.ready = True
-
-
-async def _warm_up(host: App, parts: Parts) -> None:
-    group = next(iter(parts.catalogue.modes))
-    raw = b'{"model":"%s","messages":[{"role":"user","content":"x"}],"mock_response":"x"}'
-    body = raw % group.encode()
-    call = Call(
-        id=new_call_id(),
-        endpoint=Endpoint.CHAT,
-        principal=Principal("warm-up", "warm-up"),
-        model_asked=group,
-        body={},
-        started_at=parts.clock.now(),
-        started_s=parts.clock.monotonic_s(),
-    )
-    sent = False
-
-    async def receive() -> dict[str, Any]:
-        nonlocal sent
-        if sent:
-            await asyncio.sleep(3600)
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start" and message["status"] != 200:
-            _log.warning("the warm-up call was answered %s", message["status"])
-
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": "/v1/chat/completions",
-        "raw_path": b"/v1/chat/completions",
-        "query_string": b"",
-        "root_path": "",
-        "headers": [
-            (b"content-type", b"application/json"),
-            *forwarded([], call.id, len(body)),
-        ],
-        "client": ("127.0.0.1", 0),
-        "server": ("127.0.0.1", 0),
-        "app": app,
-        SCOPE_KEY: call,
-    }
-    calls.enter(call)
-    try:
-        await host(scope, receive, send)
-    finally:
-        calls.leave(call)

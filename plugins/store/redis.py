@@ -34,7 +34,7 @@ class RedisLink:
     """
 
     def __init__(self, url: str, clock: Clock) -> None:
-        self._client: Final = Redis.from_url(
+        self._client: Final = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,

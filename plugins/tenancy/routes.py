@@ -91,7 +91,7 @@ class NewKeyOut(KeyOut):
     key: str
 
 
-def router(
+def router(  # noqa: C901 - registers routes; each is a function of its own
     store: TenantStore,
     principal_of: Callable[[Request], Principal],
     administrator: Callable[[Request], Principal],

@@ -64,14 +64,13 @@ class TenantStore:
         """
         async with transaction(self._engine) as connection:
             statement = insert(tenants).values(tenant_id=tenant_id, name=name)
-            row = (
-                await connection.execute(
-                    statement.on_conflict_do_nothing().returning(*tenants.columns)
-                )
-            ).first()
+            inserted = await connection.execute(
+                statement.on_conflict_do_nothing().returning(*tenants.columns)
+            )
+            row = inserted.mappings().first()
             if row is None:
                 raise Conflict(f"tenant {tenant_id!r} exists already; choose another identifier")
-            return row._mapping  # noqa: SLF001 - SQLAlchemy's public name for the row's mapping
+            return {str(key): value for key, value in row.items()}
 
     async def list_tenants(self) -> list[Mapping[str, Any]]:
         """List all tenants by identifier."""
@@ -171,24 +170,23 @@ class TenantStore:
             if found.first() is None:
                 raise NotFound(f"no tenant {wanted.tenant_id!r}; `sluice tenants create` makes one")
         key_id, token = new_token()
-        row = (
-            await connection.execute(
-                insert(keys)
-                .values(
-                    key_id=key_id,
-                    tenant_id=wanted.tenant_id,
-                    role=wanted.role.value,
-                    label=wanted.label,
-                    hash=self._hasher.hash(token),
-                    agents=list(wanted.agents),
-                    models=list(wanted.models),
-                    expires_at=wanted.expires_at,
-                    version=version,
-                )
-                .returning(*_PUBLIC)
+        inserted = await connection.execute(
+            insert(keys)
+            .values(
+                key_id=key_id,
+                tenant_id=wanted.tenant_id,
+                role=wanted.role.value,
+                label=wanted.label,
+                hash=self._hasher.hash(token),
+                agents=list(wanted.agents),
+                models=list(wanted.models),
+                expires_at=wanted.expires_at,
+                version=version,
             )
-        ).one()
-        return token, row._mapping  # noqa: SLF001 - SQLAlchemy's public name
+            .returning(*_PUBLIC)
+        )
+        row = inserted.mappings().one()
+        return token, {str(key): value for key, value in row.items()}
 
     async def _rows(self, query: "Select[Any]") -> list[Mapping[str, Any]]:
         async with transaction(self._engine) as connection:

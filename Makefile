@@ -1,0 +1,62 @@
+# `make run` and `make test` are all a newcomer needs; the rest is for those who change things.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= ../shared/data
+# Every file LiteLLM imports is compiled at install: its first start falls to a third.
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+
+.PHONY: run test test-unit torture check bench spec clean
+.DEFAULT_GOAL := run
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' \
+	  || { echo "Sluice needs Python 3.11 to 3.13; choose one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the pinned dependencies (once, about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib plugins selfhosted >/dev/null || true
+	@touch $@
+
+$(DEV_STAMP): $(STAMP) tests/requirements.lock
+	@echo "Installing what the checks and tests need ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
+## Start everything and print calls to paste.
+run: $(STAMP)
+	@$(BIN)/sluice up $(ARGS)
+
+## The whole suite on real embedded engines; no Docker, no network.
+test: $(DEV_STAMP)
+	@$(BIN)/python -m pytest -m "not torture" $(ARGS)
+
+## The quick part: nothing starts, under half a minute.
+test-unit: $(DEV_STAMP)
+	@$(BIN)/python -m pytest tests/unit $(ARGS)
+
+## Many minutes: kills, outages, thousands of malformed requests.
+torture: $(DEV_STAMP)
+	@$(BIN)/python -m pytest -m torture $(ARGS)
+
+## Style, types, boundaries between folders, spelling.
+check: $(DEV_STAMP)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/codespell
+	@$(BIN)/basedpyright
+
+## Against bare LiteLLM in the same run; the last line is JSON.
+bench: $(DEV_STAMP)
+	@$(BIN)/python -m bench $(ARGS)
+
+## Each requirement, the tests that prove it, and their last result.
+spec: $(DEV_STAMP)
+	@$(BIN)/python -m tests.spec_report $(ARGS)
+
+clean:
+	@rm -rf $(VENV) .sluice .pytest_cache .ruff_cache .hypothesis
