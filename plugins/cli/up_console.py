@@ -1,6 +1,8 @@
 """What `sluice up` says: progress while it starts, then how to make the first calls."""
 
 import json
+import os
+import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -8,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
+from typing_extensions import override
 
 RESUME: Final = """\
 Maria Okafor
@@ -25,12 +29,22 @@ EDUCATION
 """
 
 
+class _Console(Console):
+    """A console that falls silent when its reader is gone, as after Ctrl-C in `up | tee log`."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+
+
 class Report:
     """Lines for the operator: a spinner on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self._out: Final = Console(highlight=False)
-        self._err: Final = Console(stderr=True, highlight=False)
+        self._out: Final = _Console(highlight=False)
+        self._err: Final = _Console(stderr=True, highlight=False)
 
     @contextmanager
     def step(self, doing: str, done: str) -> Generator[None]:
@@ -40,7 +54,7 @@ class Report:
         with waiting:
             yield
         took_s = time.monotonic() - began
-        self._out.print(f"[green]ok[/]  {done} [dim]({took_s:.1f} s)[/]", soft_wrap=True)
+        self._out.print(f"[green]ok[/]  {escape(done)} [dim]({took_s:.1f} s)[/]", soft_wrap=True)
 
     def say(self, text: str) -> None:
         """Write one line."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 
 class UpError(Exception):
@@ -218,7 +218,7 @@ def database_url(given: str) -> str:
     if not host and "host" not in query:
         raise UpError("DATABASE_URL names no host; write postgresql://user:password@host:5432/name")
     kept = urlencode({name: value for name, value in query.items() if name in ASYNCPG_TAKES})
-    return urlunsplit(("postgresql+asyncpg", parts.netloc, parts.path, kept, ""))
+    return f"postgresql+asyncpg://{parts.netloc}{parts.path}" + (f"?{kept}" if kept else "")
 
 
 def redis_url(given: str) -> str:

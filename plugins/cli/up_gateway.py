@@ -8,7 +8,8 @@ import json
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
@@ -116,8 +117,8 @@ class Gateway:
                 service.stop(hard=hard)
             except KeyboardInterrupt:
                 hard = True
-                for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-                    signal.signal(getattr(signal, name), signal.SIG_IGN)
+                for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(signum, signal.SIG_IGN)
                 self._report.say("interrupted again: killing what is left")
                 service.stop(hard=True)
 
@@ -296,9 +297,25 @@ def _cause(error: Exception) -> str:
 
 def run(options: Options, report: Report) -> int:
     """Run the gateway until interrupted; give the exit code."""
-    for signum in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(signum) != signal.SIG_IGN:  # nohup ignores SIGHUP for us
-            signal.signal(signum, signal.default_int_handler)
+    with _interrupted_by(signal.SIGTERM, signal.SIGHUP):
+        return _run(options, report)
+
+
+@contextmanager
+def _interrupted_by(*signums: signal.Signals) -> Generator[None]:
+    """Treat signals like Ctrl-C, unless they are ignored (nohup ignores SIGHUP for us)."""
+    before = {signum: signal.getsignal(signum) for signum in signums}
+    heeded = [signum for signum in signums if before[signum] != signal.SIG_IGN]
+    for signum in heeded:
+        signal.signal(signum, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for signum in heeded:
+            signal.signal(signum, before[signum])
+
+
+def _run(options: Options, report: Report) -> int:
     gateway = Gateway(options, report)
     try:
         options.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -24,9 +24,9 @@ _log: Final = logging.getLogger("sluice.ledger")
 
 _COLUMNS: Final = [c for c in ledger.columns if c.name != "recorded_at"]
 _INSERT: Final = text(
-    # Names and types of our own columns; the entries are a bound parameter.
-    "INSERT INTO ledger ({names}) SELECT {names} FROM jsonb_to_recordset(CAST(:entries AS jsonb))"
-    " AS entry ({typed}) ON CONFLICT DO NOTHING".format(
+    "INSERT INTO ledger ({names})"  # noqa: S608 - our own columns' names; the entries are bound
+    " SELECT {names} FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS entry ({typed})"
+    " ON CONFLICT DO NOTHING".format(
         names=", ".join(c.name for c in _COLUMNS),
         typed=", ".join(
             f"{c.name} {c.type.compile(dialect=postgresql.dialect())}" for c in _COLUMNS

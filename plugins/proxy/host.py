@@ -7,6 +7,7 @@ import asyncio
 import logging
 from typing import Any, Final, cast
 
+import orjson
 from litellm.proxy import proxy_server
 from litellm.proxy.hooks import PROXY_HOOKS
 
@@ -16,9 +17,11 @@ from plugins.core.identifiers import new_call_id
 from plugins.core.tenant import Principal
 from plugins.proxy import calls
 from plugins.proxy.auth import SCOPE_KEY
-from plugins.proxy.door import App
+from plugins.proxy.delivery import Message
+from plugins.proxy.door import App, Scope
 from plugins.proxy.inbound import forwarded
 
+_OK: Final = 200
 _REPLACED_HOOKS: Final = (
     "parallel_request_limiter",
     "litellm_skills",
@@ -28,6 +31,8 @@ _REPLACED_HOOKS: Final = (
     "prompt_cache_prediction",
     "autorouter_baseline_cache",
 )
+_KEPT_MIDDLEWARE: Final = frozenset({"LazyFeatureMiddleware"})
+"""It mounts routes such as /v1/messages at their first request."""
 
 _log: Final = logging.getLogger("sluice")
 app: Final = proxy_server.app
@@ -42,7 +47,7 @@ def lean_application() -> App:
     """
     for name in _REPLACED_HOOKS:
         PROXY_HOOKS.pop(name, None)
-    app.user_middleware.clear()
+    app.user_middleware[:] = [m for m in app.user_middleware if _name(m.cls) in _KEPT_MIDDLEWARE]
     return app.build_middleware_stack()
 
 
@@ -55,63 +60,80 @@ def put_before(door: App) -> None:
 
 async def until_loaded() -> None:
     """Wait until LiteLLM has read its models; it does so after the start-up hooks."""
-    while cast("Any", proxy_server).llm_router is None:
+    while cast("Any", proxy_server).llm_router is None:  # noqa: ASYNC110 - LiteLLM has no event
         await asyncio.sleep(0.05)
 
 
 async def warm_up(application: App, group: str, clock: Clock) -> None:
-    """Take one call through LiteLLM without a provider, so that the first client finds it warm.
+    """Take calls through LiteLLM without a provider, so that the first client finds it warm.
 
     Args:
         application: LiteLLM's.
         group: a chat model group.
-        clock: for the call's times.
+        clock: for the calls' times.
     """
-    raw = b'{"model":"%s","messages":[{"role":"user","content":"x"}],"mock_response":"x"}'
-    body = raw % group.encode()
-    call = Call(
-        id=new_call_id(),
-        endpoint=Endpoint.CHAT,
-        principal=Principal("warm-up", "warm-up"),
-        model_asked=group,
-        body={},
-        started_at=clock.now(),
-        started_s=clock.monotonic_s(),
-    )
-    sent = False
+    message = {"role": "user", "content": "x"}
+    for path, endpoint, body in (
+        ("/v1/chat/completions", Endpoint.CHAT, {"messages": [message]}),
+        ("/v1/messages", Endpoint.MESSAGES, {"messages": [message], "max_tokens": 1}),
+        ("/v1/responses", Endpoint.RESPONSES, {"input": "x"}),
+    ):
+        call = Call(
+            id=new_call_id(),
+            endpoint=endpoint,
+            principal=Principal("warm-up", "warm-up"),
+            model_asked=group,
+            body={},
+            started_at=clock.now(),
+            started_s=clock.monotonic_s(),
+        )
+        raw = orjson.dumps({"model": group, "mock_response": "x", **body})
+        calls.enter(call)
+        try:
+            status = await _answered(application, path, raw, call)
+        finally:
+            calls.leave(call)
+        if status != _OK:
+            _log.warning("the warm-up call to %s was answered %s", path, status)
 
-    async def receive() -> dict[str, Any]:
-        nonlocal sent
-        if sent:
-            await asyncio.sleep(3600)
-        sent = True
-        return {"type": "http.request", "body": body, "more_body": False}
 
-    async def send(message: Any) -> None:
-        if message["type"] == "http.response.start" and message["status"] != 200:
-            _log.warning("the warm-up call was answered %s", message["status"])
+async def _answered(application: App, path: str, raw: bytes, call: Call) -> int:
+    """Take one request through LiteLLM inside this process; gives the status of the answer."""
+    status = 0
+    pending: list[Message] = [{"type": "http.request", "body": raw, "more_body": False}]
 
-    scope = {
+    async def receive() -> Message:
+        if pending:
+            return pending.pop()
+        await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        nonlocal status
+        status = message.get("status", status)
+
+    scope: Scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "method": "POST",
         "scheme": "http",
-        "path": "/v1/chat/completions",
-        "raw_path": b"/v1/chat/completions",
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
         "headers": [
             (b"content-type", b"application/json"),
-            *forwarded([], call.id, len(body)),
+            *forwarded([], call.id, len(raw)),
         ],
         "client": ("127.0.0.1", 0),
         "server": ("127.0.0.1", 0),
         "app": app,
         SCOPE_KEY: call,
     }
-    calls.enter(call)
-    try:
-        await application(scope, receive, send)
-    finally:
-        calls.leave(call)
+    await application(scope, receive, send)
+    return status
+
+
+def _name(cls: object) -> str:
+    return str(getattr(cls, "__name__", ""))
