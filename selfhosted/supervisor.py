@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -19,12 +20,14 @@ from selfhosted.engines.process import (
     command_line,
     end_child,
     size_of,
+    wait_until,
 )
 
 FIRST_WAIT_S: Final = 0.2
 LONGEST_WAIT_S: Final = 5.0
 SETTLED_S: Final = 30.0
 """Running this long ends a series of failures."""
+KILLED_S: Final = 5.0
 KEPT_BYTES: Final = 10_000_000
 """A log that has grown past this becomes `<name>.1`, in place of the one before."""
 
@@ -219,7 +222,7 @@ class Program:
 
 
 def end_session(leader: int, *, only: str = "") -> None:
-    """Kill what a program that led its own session has left behind (Linux only).
+    """Kill what a program that led its own session has left behind, and wait (Linux only).
 
     The kernel gives no pid away again that still names a session, so none of another can be hit.
 
@@ -227,17 +230,24 @@ def end_session(leader: int, *, only: str = "") -> None:
         leader: the program's pid; it has ended.
         only: what the command line of a process must hold to be killed.
     """
+    left = [one for one in session_of(leader) if only in command_line(one.pid)]
+    for one in left:
+        with suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGKILL)
+    wait_until(lambda: not any(one.alive for one in left), KILLED_S)
+
+
+def session_of(leader: int) -> list[Identity]:
+    """List the processes of a session (Linux only; none elsewhere)."""
+    found: list[Identity | None] = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = path.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        pid = int(path.parent.name)
-        if int(fields[3]) == leader and only in command_line(pid):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        if int(fields[3]) == leader:
+            found.append(Identity.of(int(path.parent.name)))
+    return [one for one in found if one]
 
 
 class _State(Enum):
