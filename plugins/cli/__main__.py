@@ -1,0 +1,5 @@
+"""`python -m plugins.cli`, the same as `sluice`."""
+
+from plugins.cli import app
+
+app()
