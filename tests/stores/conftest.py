@@ -1,0 +1,58 @@
+"""Real PostgreSQL and Redis, started once; each test gets tenants and streams of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from plugins.core.clock import SystemClock
+from plugins.store import migrate
+from plugins.store.database import create_engine
+from plugins.store.redis import RedisLink
+from selfhosted.engines import EmbeddedPostgres, EmbeddedRedis
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+        migrate.upgrade(server.url)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest_asyncio.fixture
+async def engine(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
+    made = create_engine(postgres.url)
+    async with made.begin() as connection:
+        await connection.execute(text("TRUNCATE ledger, ledger_rejects, keys, tenants"))
+    yield made
+    await made.dispose()
+
+
+@pytest_asyncio.fixture
+async def redis(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
+    client = Redis.from_url(redis_server.url)
+    await client.flushall()
+    yield client
+    await client.aclose()
+
+
+@pytest_asyncio.fixture
+async def link(redis: Redis, redis_server: EmbeddedRedis) -> AsyncIterator[RedisLink]:
+    made = RedisLink(redis_server.url, SystemClock())
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def spool_folder(tmp_path: Path) -> Path:
+    return tmp_path / "spool"
