@@ -237,7 +237,7 @@ _EVENTS = st.lists(
     ),
     tenants=st.lists(st.sampled_from(["acme", "globex", "initech"]), min_size=12, max_size=12),
 )
-async def test_sums_equal_the_decimal_sum_of_rows_for_any_interleaving(  # noqa: PLR0913
+async def test_sums_equal_the_decimal_sum_of_rows_for_any_interleaving(
     engine: AsyncEngine,
     link: RedisLink,
     redis: Redis,

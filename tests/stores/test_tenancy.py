@@ -1,0 +1,167 @@
+"""Tenants and keys against real PostgreSQL, and the worker's copy of them."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from plugins.core.clock import SystemClock
+from plugins.core.errors import Conflict, GatewayError, NotFound, Unavailable
+from plugins.core.tenant import Principal, Role
+from plugins.store.tables import keys
+from plugins.tenancy.rules import KeyHasher, new_token
+from plugins.tenancy.store import KeyDirectory, NewKey, TenantStore
+from selfhosted.engines import EmbeddedPostgres
+
+HASHER = KeyHasher("a secret of the tests, long enough")
+
+
+@pytest.fixture
+def store(engine: AsyncEngine) -> TenantStore:
+    return TenantStore(engine, HASHER)
+
+
+@pytest.fixture
+def directory(engine: AsyncEngine) -> KeyDirectory:
+    return KeyDirectory(engine, HASHER, SystemClock())
+
+
+async def _key(store: TenantStore, **rights: object) -> tuple[str, str]:
+    """A key of tenant acme; gives the token and its identifier."""
+    if not await store.list_tenants():
+        await store.create_tenant("acme", "Acme")
+    token, row = await store.create_key(NewKey(Role.TENANT, "acme", **rights))  # type: ignore[arg-type]
+    return token, row["key_id"]
+
+
+def _code(verdict: Principal | GatewayError) -> str:
+    return verdict.code if isinstance(verdict, GatewayError) else "welcome"
+
+
+@pytest.mark.spec("13.1")
+async def test_a_key_is_kept_only_as_a_keyed_hash(store: TenantStore, engine: AsyncEngine) -> None:
+    token, _ = await _key(store)
+    async with engine.connect() as connection:
+        row = (await connection.execute(select(keys))).one()
+    assert row.hash == HASHER.hash(token)
+    assert token[-32:] not in str(row)
+    assert KeyHasher("another secret, as long as the first").hash(token) != row.hash
+
+
+async def test_the_holder_of_a_key_is_its_principal(
+    store: TenantStore, directory: KeyDirectory
+) -> None:
+    token, key_id = await _key(store, agents=["matching"])
+    principal = await directory.authenticate(token)
+    assert isinstance(principal, Principal)
+    assert (principal.key_id, principal.tenant_id) == (key_id, "acme")
+    assert principal.agents == {"matching"}
+
+
+async def test_unknown_and_malformed_keys_are_refused_alike(
+    store: TenantStore, directory: KeyDirectory
+) -> None:
+    token, _ = await _key(store)
+    answers = [
+        await directory.authenticate(t)
+        for t in ("", "sk-", token + "x", token[:-1], new_token()[1])
+    ]
+    assert {_code(a) for a in answers} == {"invalid_api_key"}
+    assert len({a.message for a in answers if isinstance(a, GatewayError)}) == 1
+
+
+async def test_a_known_identifier_with_another_secret_is_refused(
+    store: TenantStore, directory: KeyDirectory, engine: AsyncEngine
+) -> None:
+    token, _ = await _key(store)
+    other = KeyDirectory(engine, KeyHasher("some other installation's secret!"), SystemClock())
+    assert _code(await other.authenticate(token)) == "invalid_api_key"
+
+
+async def test_a_change_reaches_a_worker_with_its_next_refresh(
+    store: TenantStore, directory: KeyDirectory
+) -> None:
+    token, key_id = await _key(store)
+    await directory.warm()
+    assert _code(await directory.authenticate(token)) == "welcome"
+    await store.revoke_key(key_id)
+    await directory.refresh()
+    assert _code(await directory.authenticate(token)) == "key_revoked"
+
+
+async def test_a_suspended_tenants_keys_stop_and_come_back(
+    store: TenantStore, directory: KeyDirectory
+) -> None:
+    token, _ = await _key(store)
+    await directory.warm()
+    for active, code in ((False, "tenant_suspended"), (True, "welcome")):
+        await store.set_active("acme", active=active)
+        await directory.refresh()
+        assert _code(await directory.authenticate(token)) == code
+
+
+async def test_a_key_that_was_unknown_a_moment_ago_works_once_it_is_made(
+    store: TenantStore, directory: KeyDirectory, engine: AsyncEngine
+) -> None:
+    token, key_id = await _key(store)
+    async with engine.begin() as connection:
+        held = (await connection.execute(keys.delete().returning(*keys.columns))).one()
+    assert _code(await directory.authenticate(token)) == "invalid_api_key"
+    async with engine.begin() as connection:
+        await connection.execute(keys.insert().values(**held._mapping))
+    await store.rotate_key(key_id, timedelta(hours=1), SystemClock().now())
+    await directory.refresh()
+    assert _code(await directory.authenticate(token)) == "welcome"
+
+
+async def test_rotation_keeps_the_rights_and_ends_the_old_key_after_its_grace(
+    store: TenantStore, directory: KeyDirectory
+) -> None:
+    old, old_id = await _key(store, agents=["decision"], models=["gpt-4o"], label="ats")
+    now = SystemClock().now()
+    new, row = await store.rotate_key(old_id, timedelta(0), now)
+    assert (row["agents"], row["models"], row["label"]) == (["decision"], ["gpt-4o"], "ats")
+    assert _code(await directory.authenticate(old)) == "key_expired"
+    assert _code(await directory.authenticate(new)) == "welcome"
+    with pytest.raises(Conflict):
+        await store.rotate_key(old_id, timedelta(0), now)
+
+
+async def test_rotation_never_lengthens_a_keys_life(store: TenantStore) -> None:
+    ends = SystemClock().now() + timedelta(minutes=5)
+    _, key_id = await _key(store, expires_at=ends)
+    await store.rotate_key(key_id, timedelta(days=1), SystemClock().now())
+    kept = {row["key_id"]: row for row in await store.list_keys("acme")}
+    assert {row["expires_at"] for row in kept.values()} == {ends}
+
+
+async def test_what_does_not_exist_is_said(store: TenantStore) -> None:
+    with pytest.raises(NotFound):
+        await store.create_key(NewKey(Role.TENANT, "nobody"))
+    with pytest.raises(NotFound):
+        await store.revoke_key("0000000000")
+    with pytest.raises(NotFound):
+        await store.set_active("nobody", active=False)
+    await store.create_tenant("acme", "Acme")
+    with pytest.raises(Conflict):
+        await store.create_tenant("acme", "Acme again")
+
+
+async def test_known_keys_work_while_postgresql_is_away_and_new_ones_wait(
+    store: TenantStore, directory: KeyDirectory, postgres: EmbeddedPostgres
+) -> None:
+    token, _ = await _key(store)
+    unseen, _ = await _key(store)
+    await directory.authenticate(token)
+    postgres.stop(hard=True)
+    try:
+        assert _code(await directory.authenticate(token)) == "welcome"
+        waiting = await directory.authenticate(unseen)
+        assert isinstance(waiting, Unavailable)
+        assert waiting.retry_after_s
+        with pytest.raises(Unavailable):
+            await store.list_keys()
+    finally:
+        postgres.start()
+    assert _code(await directory.authenticate(unseen)) == "welcome"

@@ -1,0 +1,140 @@
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from plugins import settings
+from plugins.settings import ConfigurationError, environment, load
+
+ROOT = Path(__file__).parents[2]
+
+
+def _written(tmp_path: Path, **changes: object) -> Path:
+    config = yaml.safe_load((ROOT / "proxy_config.yaml").read_text())
+    path = tmp_path / "proxy_config.yaml"
+    path.write_text(yaml.safe_dump(config | changes))
+    return path
+
+
+PRIMARIES = {
+    "resume_parsing": "gpt-4o-mini",
+    "jd_enrichment": "gpt-4o",
+    "matching": "gpt-4o",
+    "screening": "gpt-4o",
+    "voice_interview": "gpt-4o",
+    "decision": "claude-3-5-sonnet",
+    "explanation": "claude-3-5-sonnet",
+}
+
+
+@pytest.mark.spec("2.1", "2.2", "2.3", "2.4", "2.5", "2.6", "2.7")
+@pytest.mark.parametrize(("agent", "primary"), PRIMARIES.items())
+def test_each_agent_has_its_primary_model(agent: str, primary: str) -> None:
+    assert load(ROOT / "proxy_config.yaml").agents[agent].tiers[0] == primary
+
+
+@pytest.mark.parametrize("agent", PRIMARIES)
+def test_each_agent_falls_back_to_the_other_provider_and_then_to_our_own_weights(
+    agent: str,
+) -> None:
+    config = load(ROOT / "proxy_config.yaml")
+    providers = {d.model_name: d.provider for d in config.deployments.values()}
+    tiers = [providers[t] for t in config.agents[agent].tiers]
+    first = providers[PRIMARIES[agent]]
+    other = {"openai": "anthropic", "anthropic": "openai"}[first]
+    assert tiers == [first, other, "vllm"]
+
+
+def test_every_fault_is_reported_at_once_with_its_path(tmp_path: Path) -> None:
+    path = _written(
+        tmp_path,
+        sluice={
+            "agents": {
+                "matching": {"tiers": ["gpt-5000"], "colour": "red"},
+                "empty": {"tiers": []},
+            },
+            "limits": {"body_bytes": -1},
+            "prices": {"x": {}},
+        },
+    )
+    with pytest.raises(ConfigurationError) as caught:
+        load(path)
+    text = str(caught.value)
+    for part in (
+        "sluice.agents.matching.colour",
+        "sluice.agents.empty.tiers",
+        "sluice.limits.body_bytes",
+        "sluice.prices.x",
+    ):
+        assert part in text
+
+
+def test_a_tier_without_a_model_is_named_with_those_that_exist(tmp_path: Path) -> None:
+    path = _written(tmp_path, sluice={"agents": {"matching": {"tiers": ["gpt-4o", "nope"]}}})
+    with pytest.raises(ConfigurationError, match=r"sluice\.agents\.matching\.tiers\[1\].*'nope'"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [("", "no mapping"), ("a: [", "not valid YAML"), ("- 1", "no mapping"), ("\x00", "YAML")],
+)
+def test_a_file_that_is_no_configuration_is_said_to_be_none(
+    tmp_path: Path, text: str, part: str
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigurationError, match=part):
+        load(path)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"absent\.yaml"):
+        load(tmp_path / "absent.yaml")
+
+
+def test_two_deployments_of_one_id_are_refused(tmp_path: Path) -> None:
+    models = yaml.safe_load((ROOT / "proxy_config.yaml").read_text())["model_list"]
+    with pytest.raises(ConfigurationError, match="stands twice"):
+        load(_written(tmp_path, model_list=[*models, models[0]]))
+
+
+def test_missing_variables_are_all_named_and_no_value_is_shown() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        environment({"SLUICE_SECRET": "too-short"})
+    text = str(caught.value)
+    assert "SLUICE_DATABASE_URL" in text
+    assert "SLUICE_REDIS_URL" in text
+    assert "SLUICE_SECRET" in text
+    assert "too-short" not in text
+
+
+def test_the_environment_is_read() -> None:
+    found = environment(
+        {
+            "SLUICE_DATABASE_URL": "postgresql://x",
+            "SLUICE_REDIS_URL": "redis://x",
+            "SLUICE_SECRET": "s" * 32,
+            "SLUICE_PRACTICE_PROVIDERS": "openai, vllm,",
+        }
+    )
+    assert found.practice == {"openai", "vllm"}
+    assert "s" * 32 not in repr(found)
+
+
+def test_the_policy_states_a_retired_model_and_its_date() -> None:
+    policy = load(ROOT / "proxy_config.yaml").policy
+    assert policy.retired == {"claude-3-5-sonnet": date(2025, 10, 28)}
+
+
+@pytest.mark.parametrize("row", [{}, {"input_per_million_usd": 1, "free_because": "x"}])
+def test_a_price_is_given_or_explained(row: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="free_because"):
+        settings.PriceRow.model_validate(row)
+
+
+def test_prices_are_decimals() -> None:
+    row = settings.PriceRow.model_validate({"per_minute_usd": "0.0043"})
+    assert row.per_minute_usd == Decimal("0.0043")
