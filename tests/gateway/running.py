@@ -121,8 +121,17 @@ def eventually(ask: Callable[[], T], good: Callable[[T], bool], limit_s: float =
 
 
 @contextlib.contextmanager
-def running(data_dir: Path, *, workers: int = 1, probe: bool = False) -> Iterator[Gateway]:
-    """Start `sluice up` on a free port; stop it as an operator would."""
+def running(
+    data_dir: Path, *, workers: int = 1, probe: bool = False, **variables: str
+) -> Iterator[Gateway]:
+    """Start `sluice up` on a free port; stop it as an operator would.
+
+    Args:
+        data_dir: an empty folder for everything it keeps.
+        workers: of the proxy.
+        probe: plug the tests' probe in.
+        variables: more of the environment.
+    """
     port = free_port()
     ready_file = data_dir / "ready.json"
     probe_file = data_dir / "probe.jsonl"
@@ -133,7 +142,7 @@ def running(data_dir: Path, *, workers: int = 1, probe: bool = False) -> Iterato
         command += ["--config", str(_probed_config(data_dir))]
     env = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_API_BASE"))}
     env = {k: v for k, v in env.items() if k not in {"DATABASE_URL", "REDIS_URL", "SLUICE_SECRET"}}
-    env |= {"SLUICE_TEST_PROBE": str(probe_file), "PYTHONPATH": str(ROOT)}
+    env |= {"SLUICE_TEST_PROBE": str(probe_file), "PYTHONPATH": str(ROOT), **variables}
     log = (data_dir / "up.log").open("wb")
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
     try:
