@@ -15,21 +15,25 @@ from typing_extensions import override
 
 RESUME: Final = """\
 Maria Okafor
-Senior Backend Engineer, Lisbon, Portugal
-maria.okafor@example.com
+Lisbon, Portugal
+maria.okafor@example.com | +351 555 0142 | github.com/maria-okafor
 
 EXPERIENCE
-2019-2025  Northwind Logistics, Staff Engineer
-  - Led a team of 6; cut order latency from 900 ms to 120 ms
-2015-2019  Bluebird Pay, Backend Engineer
-  - Python, PostgreSQL, Kafka; PCI DSS audit passed twice
+Staff Engineer, Northwind Logistics, Mar 2019 - Present
+- Led a team of 6; cut order latency from 900 ms to 120 ms with Python and Kafka
+Backend Engineer, Bluebird Pay, Sep 2015 - Feb 2019
+- Built the ledger on PostgreSQL; passed two PCI DSS audits
 
 EDUCATION
-2015  MSc Computer Science, University of Porto
+MSc Computer Science, University of Porto, 2015
+
+SKILLS
+Python, PostgreSQL, Kafka, Kubernetes
 """
+JOB: Final = "Enrich this job description: Senior Backend Engineer, Lisbon. Python, PostgreSQL."
 
 
-class _Console(Console):
+class PipeConsole(Console):
     """A console that falls silent when its reader is gone, as after Ctrl-C in `up | tee log`."""
 
     @override
@@ -43,8 +47,8 @@ class Report:
     """Lines for the operator: a spinner on a terminal, plain lines elsewhere."""
 
     def __init__(self) -> None:
-        self._out: Final = _Console(highlight=False)
-        self._err: Final = _Console(stderr=True, highlight=False)
+        self._out: Final = PipeConsole(highlight=False)
+        self._err: Final = PipeConsole(stderr=True, highlight=False)
 
     @contextmanager
     def step(self, doing: str, done: str) -> Generator[None]:
@@ -131,7 +135,7 @@ def curls(base_url: str, key: str) -> list[str]:
     stream = {
         "model": "jd_enrichment",
         "stream": True,
-        "messages": [{"role": "user", "content": "Senior Backend Engineer, Lisbon, hybrid"}],
+        "messages": [{"role": "user", "content": JOB}],
     }
     embed = {"model": "embedding", "input": "Senior Backend Engineer, Python, PostgreSQL"}
     return [
