@@ -147,15 +147,15 @@ def load(path: Path | str = DEFAULT_CONFIG) -> Configuration:
     Raises:
         ConfigurationError: with every fault found, not only the first.
     """
-    raw = _read(Path(path))
+    raw = read(Path(path))
     faults: list[str] = []
     deployments = _deployments(raw, faults)
     policy = _policy(raw.get("sluice"), faults)
+    callbacks = _listing(_mapping(raw.get("litellm_settings")), "callbacks", faults)
     if policy:
         faults += _dangling(policy, deployments)
     if faults or policy is None:
         raise ConfigurationError(faults)
-    callbacks: Any = _mapping(raw.get("litellm_settings")).get("callbacks") or []
     plugins = tuple(str(c).rsplit(".", 1)[-1] for c in callbacks)
     return Configuration(policy, {d.id: d for d in deployments}, plugins)
 
@@ -186,7 +186,12 @@ def environment(environ: Mapping[str, str] | None = None) -> Environment:
         raise ConfigurationError(faults) from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> dict[str, Any]:
+    """Read the configuration file as it is.
+
+    Raises:
+        ConfigurationError: when it cannot be read or is no mapping.
+    """
     try:
         raw: object = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -194,20 +199,34 @@ def _read(path: Path) -> dict[str, Any]:
             [f"{path}: {error.strerror}; name the file with --config"]
         ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path}: not valid YAML: {error}"]) from error
+        raise ConfigurationError([f"{path}: not valid YAML: {_where(error)}"]) from None
     if not isinstance(raw, dict):
         raise ConfigurationError([f"{path}: holds no mapping; see the project's own file"])
     return cast("dict[str, Any]", raw)
+
+
+def _where(error: Exception) -> str:
+    """Say what is wrong and where, without the line itself: it may hold a secret."""
+    mark: Any = getattr(error, "problem_mark", None)
+    said = getattr(error, "problem", None) or getattr(error, "reason", None) or "cannot be read"
+    return f"line {mark.line + 1}, column {mark.column + 1}: {said}" if mark else str(said)
 
 
 def _mapping(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
+def _listing(section: Mapping[str, Any], name: str, faults: list[str]) -> list[Any]:
+    found: object = section.get(name) or []
+    if isinstance(found, list):
+        return cast("list[Any]", found)
+    faults.append(f"{name}: is no list; begin each of its entries with a dash")
+    return []
+
+
 def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
     found: list[Deployment] = []
-    entries: Any = raw.get("model_list") or []
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(_listing(raw, "model_list", faults)):
         params = _mapping(_mapping(entry).get("litellm_params"))
         info = _mapping(_mapping(entry).get("model_info"))
         flat = {

@@ -13,6 +13,11 @@ from typing_extensions import override
 
 COMMANDS: Final = {
     "up": "Start the gateway with everything it needs, and keep it running.",
+    "check": "Find the faults of configuration, environment and stores, and how to mend them.",
+    "migrate": "Bring the database to this release's schema.",
+    "tenants": "Make, list, suspend and resume tenants.",
+    "keys": "Make, list, rotate and revoke virtual keys.",
+    "spend": "Show what was spent, by day, agent or model.",
 }
 
 

@@ -2,14 +2,36 @@
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final, cast
+
+from typing_extensions import override
 
 from plugins.core.money import usd
 from plugins.cost.rules import MILLION, MINUTE_S, THOUSAND, Price
 from plugins.settings import Configuration, Deployment, PriceRow
 
 RETIRES_SOON_DAYS: Final = 90
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleNote:
+    """One model that its provider has retired or is about to.
+
+    Args:
+        text: what is said of it, with the date.
+        day: when it is or was retired.
+        replaced: tells whether the policy knows, and something else serves the name.
+    """
+
+    text: str
+    day: date
+    replaced: bool = False
+
+    @override
+    def __str__(self) -> str:
+        return self.text
 
 
 def price_list() -> Mapping[str, Mapping[str, Any]]:
@@ -43,9 +65,9 @@ def prices_of(
 
 def lifecycle_notes(
     configuration: Configuration, listed: Mapping[str, Mapping[str, Any]], today: date
-) -> list[str]:
+) -> list[LifecycleNote]:
     """Name the configured models that their provider has retired or is about to (SPEC 2.9)."""
-    notes: list[str] = []
+    notes: list[LifecycleNote] = []
     for deployment in configuration.deployments.values():
         printed = (_entry(deployment, listed) or {}).get("deprecation_date")
         if not printed:
@@ -53,16 +75,18 @@ def lifecycle_notes(
         day = date.fromisoformat(str(printed)[:10])
         if (day - today).days <= RETIRES_SOON_DAYS:
             verb = "was retired" if day <= today else "will be retired"
-            notes.append(
+            text = (
                 f"{deployment.model} (behind {deployment.model_name!r}) {verb} by its provider on"
                 f" {day}; name its successor in model_list"
             )
+            notes.append(LifecycleNote(text, day))
     for group, day in configuration.policy.retired.items():
         behind = [d.model for d in configuration.deployments.values() if d.model_name == group]
-        notes.append(
+        text = (
             f"{group} was retired by its provider on {day}; the name is served by"
             f" {', '.join(behind) or 'nothing'}"
         )
+        notes.append(LifecycleNote(text, day, replaced=bool(behind)))
     return notes
 
 

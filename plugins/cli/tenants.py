@@ -1,0 +1,99 @@
+"""`sluice tenants`: who may use the gateway."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from plugins.cli import output
+from plugins.cli.client import DEFAULT_URL, AsJson, KeyFile, Url, connect, segment
+
+if TYPE_CHECKING:
+    from plugins.cli.client import Client
+
+app: Final = typer.Typer(no_args_is_help=True, add_completion=False)
+TenantId = Annotated[
+    str, typer.Argument(metavar="ID", help="Small letters, digits, - and _; at most 63.")
+]
+
+
+@app.callback()
+def tenants() -> None:
+    """Make, list, suspend and resume tenants.
+
+    Needs an administrator's key in SLUICE_ADMIN_KEY.
+    """
+
+
+@app.command()
+def create(
+    tenant_id: TenantId,
+    name: Annotated[str, typer.Option(help="For people; the ID when left out.")] = "",
+    url: Url = DEFAULT_URL,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a tenant; `sluice keys create --tenant ID` then makes its first key."""
+    with output.reporting(as_json=as_json):
+        made = connect(url, key_file).post(
+            "/sluice/tenants", {"tenant_id": tenant_id, "name": name}
+        )
+        if as_json:
+            output.write_json(made)
+        else:
+            output.say(f"made tenant {made['tenant_id']}")
+            output.say(f"next: sluice keys create --tenant {made['tenant_id']}")
+
+
+@app.command("list")
+def list_all(url: Url = DEFAULT_URL, key_file: KeyFile = None, as_json: AsJson = False) -> None:
+    """List all tenants."""
+    with output.reporting(as_json=as_json):
+        found = connect(url, key_file).get("/sluice/tenants")
+        if as_json:
+            output.write_json(found)
+            return
+        rows = [
+            (t["tenant_id"], t["name"], "active" if t["active"] else "suspended", t["created_at"])
+            for t in found
+        ]
+        output.show_table(("TENANT", "NAME", "STATE", "CREATED"), rows)
+
+
+@app.command()
+def suspend(
+    tenant_id: TenantId, url: Url = DEFAULT_URL, key_file: KeyFile = None, as_json: AsJson = False
+) -> None:
+    """Refuse all of a tenant's keys, on every worker within two seconds."""
+    _set_active(tenant_id, url, key_file, active=False, as_json=as_json)
+
+
+@app.command()
+def resume(
+    tenant_id: TenantId, url: Url = DEFAULT_URL, key_file: KeyFile = None, as_json: AsJson = False
+) -> None:
+    """Let a suspended tenant in again."""
+    _set_active(tenant_id, url, key_file, active=True, as_json=as_json)
+
+
+def require_known(client: "Client", tenant_id: str) -> None:
+    """See whether a tenant exists.
+
+    Raises:
+        CommandError: when not.
+    """
+    found: list[dict[str, Any]] = client.get("/sluice/tenants")
+    if all(tenant["tenant_id"] != tenant_id for tenant in found):
+        raise output.CommandError(
+            f"no tenant {tenant_id!r}; `sluice tenants list` shows them", "not_found"
+        )
+
+
+def _set_active(tenant_id: str, url: str, key_file: Any, *, active: bool, as_json: bool) -> None:
+    with output.reporting(as_json=as_json):
+        path = f"/sluice/tenants/{segment(tenant_id)}"
+        connect(url, key_file).patch(path, {"active": active})
+        if as_json:
+            output.write_json({"tenant_id": tenant_id, "active": active})
+        else:
+            done = "is active again" if active else "is suspended"
+            output.say(f"tenant {tenant_id} {done}; every worker follows within two seconds")
