@@ -118,7 +118,8 @@ def sluice(folder: Path) -> Generator[Sluice]:
     argv += ["--config", str(ROOT / "proxy_config.yaml"), "--data-dir", str(folder / "data")]
     argv += ["--ready-file", str(ready_file)]
     with _running(Launch(argv, folder / "up.log", env=_environment())) as process:
-        ready_s = _until(ready_file.exists, process, folder / "up.log")
+        logs = (folder / "up.log", folder / "data" / "logs" / "proxy.log")
+        ready_s = _until(ready_file.exists, process, *logs)
         ready: dict[str, Any] = json.loads(ready_file.read_text())
         pids: dict[str, int] = ready["pids"]
         stores = tuple(pids[name] for name in ("Redis", "PostgreSQL"))
@@ -169,12 +170,14 @@ def _running(launch: Launch) -> Generator[subprocess.Popen[bytes]]:
             process.wait()
 
 
-def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes], log: Path) -> float:
+def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes], *logs: Path) -> float:
     """Wait for a server; gives the seconds since its start."""
     began_s = time.monotonic()
     while not ready():
         if process.poll() is not None or time.monotonic() - began_s > START_LIMIT_S:
-            said = log.read_text(errors="replace")[-2000:]
-            raise ServerError(f"{log.stem} did not come up:\n{said}")
+            said = [
+                f"--- {p.name}\n{p.read_text(errors='replace')[-2000:]}" for p in logs if p.exists()
+            ]
+            raise ServerError("\n".join(("a server did not come up:", *said)))
         time.sleep(0.02)
     return time.monotonic() - began_s
