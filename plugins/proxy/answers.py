@@ -52,6 +52,17 @@ def events_of(frames: bytes) -> list[Json]:
     return found
 
 
+def has_unreadable(frames: bytes) -> bool:
+    """Tell whether a `data:` line of server-sent events holds no JSON, though it should."""
+    for line in frames.splitlines():
+        if line.startswith(b"data:") and line[5:].strip() != b"[DONE]":
+            try:
+                orjson.loads(line[5:])
+            except orjson.JSONDecodeError:
+                return True
+    return False
+
+
 def text_of_event(endpoint: Endpoint, event: Json) -> str:
     """Gather the text that one event of a stream adds."""
     if endpoint is Endpoint.MESSAGES:
@@ -87,7 +98,10 @@ def _openai(stated: Json) -> Usage | None:
 
 def _responses(stated: Json) -> Usage | None:
     tokens_in, tokens_out = _tokens(stated, "input_tokens"), _tokens(stated, "output_tokens")
-    return _usage(tokens_in, tokens_out, _detail(stated, "input_tokens_details", "cached_tokens"))
+    cached = _detail(stated, "input_tokens_details", "cached_tokens")
+    # LiteLLM's addition, for Anthropic models behind OpenAI's wire format.
+    written = _detail(stated, "input_tokens_details", "cache_write_tokens")
+    return _usage(tokens_in, tokens_out, cached, written)
 
 
 def _messages(stated: Json) -> Usage | None:

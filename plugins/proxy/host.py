@@ -8,6 +8,10 @@ import logging
 from typing import Any, Final, cast
 
 import orjson
+from litellm.exceptions import APIConnectionError
+from litellm.litellm_core_utils.streaming_handler import (  # pyright: ignore[reportMissingTypeStubs]
+    CustomStreamWrapper,
+)
 from litellm.proxy import proxy_server
 from litellm.proxy.hooks import PROXY_HOOKS
 
@@ -49,6 +53,26 @@ def lean_application() -> App:
         PROXY_HOOKS.pop(name, None)
     app.user_middleware[:] = [m for m in app.user_middleware if _name(m.cls) in _KEPT_MIDDLEWARE]
     return app.build_middleware_stack()
+
+
+def refuse_unfinished_streams() -> None:
+    """Let a stream fail whose provider never said that it was finished.
+
+    LiteLLM ends such a stream with a `stop` of its own making (also after a chunk of Anthropic's
+    that it could not parse), and half an answer would pass for a whole one.
+    """
+    finish: Final = CustomStreamWrapper.finish_reason_handler
+
+    def checked(self: CustomStreamWrapper) -> Any:
+        if self.received_finish_reason is None and self.intermittent_finish_reason is None:
+            raise APIConnectionError(
+                message="the stream ended without a finish reason",
+                llm_provider=self.custom_llm_provider or "",
+                model="",
+            )
+        return finish(self)
+
+    CustomStreamWrapper.finish_reason_handler = checked
 
 
 def put_before(door: App) -> None:

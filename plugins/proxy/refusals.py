@@ -54,9 +54,12 @@ def refuse(error: GatewayError, endpoint: Endpoint | None, call_id: str) -> Repl
 
 def error_frame(error: GatewayError, endpoint: Endpoint, call_id: str) -> bytes:
     """Write an error inside a running stream, as the endpoint's SDK expects one there."""
-    body = orjson.dumps(_body(error, endpoint, call_id))
+    content = _body(error, endpoint, call_id)
+    body = orjson.dumps(content)
     if endpoint is Endpoint.RESPONSES:
+        # OpenAI's SDK raises for an event that holds `error`; the rest is the documented event.
         event = {
+            **content,
             "type": "error",
             "code": error.code,
             "message": error.message,

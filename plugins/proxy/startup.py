@@ -21,7 +21,7 @@ from plugins.proxy.api import build_api
 from plugins.proxy.door import App, Door
 from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
 from plugins.proxy.prices import lifecycle_notes, price_list, prices_of
-from plugins.settings import DEFAULT_CONFIG, environment, load
+from plugins.settings import DEFAULT_CONFIG, NOTICES, environment, load
 
 DATABASE_WAIT_S: Final = 60.0
 WARM_UP_LIMIT_S: Final = 30.0
@@ -40,8 +40,11 @@ async def install() -> None:
     configuration = load(os.environ.get("SLUICE_CONFIG", DEFAULT_CONFIG))
     listed = price_list()
     parts = build(configuration, environment(), prices_of(configuration, listed))
-    for note in lifecycle_notes(configuration, listed, datetime.now(UTC).date()):
-        _log.warning("%s", note)
+    notices = lifecycle_notes(configuration, listed, datetime.now(UTC).date())
+    for notice in notices:
+        _log.warning("%s", notice)
+    # `sluice up` shows them: the list of prices and dates is read here, not there.
+    (parts.environment.data_dir / NOTICES).write_text("\n".join(notices), encoding="utf-8")
     await _until_answered(parts.directory.warm)
     # Otherwise counting a Llama's tokens tries a model hub for 23 s each time.
     litellm.disable_hf_tokenizer_download = True
@@ -51,6 +54,7 @@ async def install() -> None:
     conductor = Conductor(plugged.stages, plugged.guarded, providers, practice)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     application = host.lean_application()
+    host.refuse_unfinished_streams()
     door = Door(
         host=application,
         own=cast("App", build_api(parts)),

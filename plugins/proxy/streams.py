@@ -6,7 +6,7 @@ from typing import Any, Final, cast
 import orjson
 
 from plugins.core.call import Endpoint, Usage, UsageSource
-from plugins.proxy.answers import events_of, frame_text, usage_of
+from plugins.proxy.answers import events_of, frame_text, has_unreadable, usage_of
 
 KEPT_BYTES: Final = 4_000_000
 """Frames are kept up to here, to count their text when the provider states no usage."""
@@ -43,11 +43,13 @@ class StreamFollower:
         self._rest = b""
         self._kept: list[bytes] = []
         self._kept_bytes = 0
+        self._number: int | None = None
         self.usage: Usage | None = None
         self.ended = False
         """The frame that tells the client that the answer is whole has come."""
         self.failed = False
-        """The host reported an error inside the stream; its frame is not passed on."""
+        """The host reported an error inside the stream, or a frame is damaged or missing; nothing
+        is passed on from there."""
 
     def feed(self, data: bytes) -> tuple[list[bytes], list[bytes]]:
         """Take bytes as they come, cut anywhere.
@@ -59,7 +61,7 @@ class StreamFollower:
         now: list[bytes] = []
         held: list[bytes] = []
         for frame in self._frames(data):
-            kept = self._look_at(frame)
+            kept = None if self.failed else self._look_at(frame)
             if kept is not None:
                 (held if self.ended else now).append(kept)
         return now, held
@@ -78,6 +80,9 @@ class StreamFollower:
             yield frame + b"\n\n"
 
     def _look_at(self, frame: bytes) -> bytes | None:
+        if self._is_damaged(frame):
+            self.failed = True
+            return None
         if frame.startswith(self._last_marks) or any(
             mark in frame for mark in self._last_marks if mark.startswith(b'"')
         ):
@@ -97,6 +102,24 @@ class StreamFollower:
             self._kept_bytes += len(frame)
         return frame
 
+    def _is_damaged(self, frame: bytes) -> bool:
+        """Tell whether part of the answer was lost on its way from the provider.
+
+        LiteLLM passes Anthropic's frames on unread, and leaves out one of OpenAI's Responses that
+        it cannot parse: that shows as a gap in their numbers.
+        """
+        if self._endpoint is Endpoint.MESSAGES:
+            return has_unreadable(frame)
+        if self._endpoint is not Endpoint.RESPONSES:
+            return False
+        for event in events_of(frame):
+            number = event.get("sequence_number")
+            if isinstance(number, int):
+                if self._number is not None and number > self._number + 1:
+                    return True
+                self._number = number
+        return False
+
     def _read_usage(self, events: list[dict[str, Any]]) -> None:
         for event in events:
             holder = event
@@ -110,7 +133,7 @@ class StreamFollower:
 
     def _is_error(self, frame: bytes) -> bool:
         return any(
-            event.get("error") is not None or event.get("type") == "error"
+            event.get("error") is not None or event.get("type") in {"error", "response.failed"}
             for event in events_of(frame)
         )
 
