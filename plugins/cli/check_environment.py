@@ -14,20 +14,17 @@ _MAKE_SECRET: Final = "set it to what `openssl rand -base64 48` prints, once and
 
 
 def is_plain(environ: Mapping[str, str]) -> bool:
-    """Tell whether nothing of the gateway's own is set, as in a clone before `sluice up`."""
-    return not any(environ.get(name) for name in NEEDED)
+    """Tell whether no store of the gateway's own is named, as before `sluice up`."""
+    return not any(environ.get(name) for name in NEEDED if name != "SLUICE_SECRET")
 
 
 def environment_findings(environ: Mapping[str, str]) -> list[Finding]:
     """Look for what the gateway needs from the environment; never shows a value."""
     if is_plain(environ):
-        given = environ.get("SLUICE_SECRET", "")
-        names = ", ".join(NEEDED)
-        return [
-            skipped("environment", f"{names} are not set", "`sluice up` sets them")
-            if not given
-            else _secret(given)
-        ]
+        names = ", ".join(name for name in NEEDED if not environ.get(name))
+        unset = skipped("environment", f"{names} are not set", "`sluice up` sets them")
+        secret = environ.get("SLUICE_SECRET")
+        return [unset, *([_secret(secret)] if secret else [])]
     found = [
         fault("environment", f"{name} is not set", _remedy(name))
         for name in NEEDED
@@ -113,7 +110,7 @@ def _is_needed(variable: str, provider: Provider | None) -> bool:
 
 def _missing(variable: str, deployments: list[str]) -> Finding:
     names = ", ".join(dict.fromkeys(deployments))
-    return fault("providers", f"{variable} is not set, which {names} read", "set it")
+    return fault("providers", f"{variable} is not set, for {names}", "set it")
 
 
 def _practising(providers: list[Provider]) -> Finding:

@@ -1,5 +1,6 @@
 """What `sluice check` says of PostgreSQL and Redis: `look_at_*` ask, `judge_*` are pure."""
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -101,10 +102,10 @@ def _state(client: Any) -> RedisState:
     import redis
 
     server = cast("dict[str, Any]", client.info("server"))
-    try:
-        told = cast("dict[str, str]", client.config_get("appendonly", "maxmemory-policy"))
-    except redis.ResponseError:
-        told = {}
+    told: dict[str, str] = {}
+    with contextlib.suppress(redis.ResponseError):  # services that run Redis for you forbid CONFIG
+        for name in ("appendonly", "maxmemory-policy"):  # Redis 6 takes one name at a time
+            told |= cast("dict[str, str]", client.config_get(name))
     refused = None
     try:
         client.set(PROBE, "1", ex=5)

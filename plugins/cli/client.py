@@ -5,6 +5,7 @@ The key comes from `SLUICE_ADMIN_KEY` or a file, never as an argument: arguments
 
 import os
 from collections.abc import Mapping
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 from urllib.parse import quote, urlsplit
@@ -159,9 +160,10 @@ def read_answer(url: str, status: int, body: bytes) -> Any:
         )
     told = cast("dict[str, Any]", refusal)
     message = str(told.get("message") or f"HTTP {status}")
-    if status in {401, 403}:
-        message += f" (the key is from {KEY_VARIABLE} or --key-file)"
-    raise CommandError(message, str(told["code"]) if told.get("code") else None)
+    code = str(told.get("code") or "") or None
+    if status == HTTPStatus.UNAUTHORIZED or code == "admin_key_required":
+        message += f"; the key came from {KEY_VARIABLE} or --key-file"
+    raise CommandError(message, code)
 
 
 def _cause(error: Exception) -> str:

@@ -225,16 +225,9 @@ def _row(key: dict[str, Any], now: datetime) -> tuple[object, ...]:
         key["label"],
         ", ".join(key["agents"]) or "all",
         ", ".join(key["models"]) or "all",
-        _minute(key["expires_at"]) or "never",
-        _minute(key["created_at"]),
+        output.minute(key["expires_at"]) or "never",
+        output.minute(key["created_at"]),
     )
-
-
-def _minute(printed: str | None) -> str | None:
-    """Give a printed moment to the minute, UTC."""
-    if printed is None:
-        return None
-    return datetime.fromisoformat(printed).astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def _show_new(made: dict[str, Any], *, as_json: bool) -> None:
@@ -245,4 +238,4 @@ def _show_new(made: dict[str, Any], *, as_json: bool) -> None:
     output.say(f"made key {made['key_id']} of {whose} (shown this once):")
     output.say(made["key"])
     if made["expires_at"]:
-        output.say(f"it expires at {_minute(made['expires_at'])}")
+        output.say(f"it expires at {output.minute(made['expires_at'])}")

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import typer
@@ -57,6 +58,13 @@ def write_json(value: Any) -> None:
 def plain(text: str) -> str:
     """Take out what could steer a terminal; tenants' names and labels are anyone's text."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def minute(printed: str | None) -> str | None:
+    """Give a moment of the gateway's to the minute, UTC."""
+    if printed is None:
+        return None
+    return datetime.fromisoformat(printed).astimezone(UTC).strftime("%Y-%m-%d %H:%MZ")
 
 
 def show_table(

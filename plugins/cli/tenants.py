@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from plugins.cli.client import Client
 
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False)
+_STATES: Final = {True: "active", False: "suspended"}
 TenantId = Annotated[
     str, typer.Argument(metavar="ID", help="Small letters, digits, - and _; at most 63.")
 ]
@@ -53,7 +54,7 @@ def list_all(url: Url = DEFAULT_URL, key_file: KeyFile = None, as_json: AsJson =
             output.write_json(found)
             return
         rows = [
-            (t["tenant_id"], t["name"], "active" if t["active"] else "suspended", t["created_at"])
+            (t["tenant_id"], t["name"], _STATES[t["active"]], output.minute(t["created_at"]))
             for t in found
         ]
         output.show_table(("TENANT", "NAME", "STATE", "CREATED"), rows)

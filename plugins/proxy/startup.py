@@ -40,7 +40,8 @@ async def install() -> None:
     configuration = load(os.environ.get("SLUICE_CONFIG", DEFAULT_CONFIG))
     listed = price_list()
     parts = build(configuration, environment(), prices_of(configuration, listed))
-    notices = lifecycle_notes(configuration, listed, datetime.now(UTC).date())
+    today = datetime.now(UTC).date()
+    notices = [note.text for note in lifecycle_notes(configuration, listed, today)]
     for notice in notices:
         _log.warning("%s", notice)
     # `sluice up` shows them: the list of prices and dates is read here, not there.
