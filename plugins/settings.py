@@ -18,6 +18,8 @@ from typing_extensions import override
 from plugins.core.agent import Agent
 
 DEFAULT_CONFIG: Final = "proxy_config.yaml"
+NOTICES: Final = "notices.txt"
+"""File in the data directory with what an operator should know at start-up, a line each."""
 
 
 class ConfigurationError(Exception):

@@ -82,6 +82,7 @@ class Welcome:
         demo_is_new: tells whether it was made just now.
         practising: providers that a stand-in plays.
         data_dir: as the operator wrote it.
+        notices: what the proxy has to say of its models.
     """
 
     base_url: str
@@ -91,6 +92,7 @@ class Welcome:
     demo_is_new: bool
     practising: Sequence[str]
     data_dir: str
+    notices: Sequence[str] = ()
 
     def lines(self) -> list[str]:
         """Write it all."""
@@ -100,6 +102,7 @@ class Welcome:
             "",
             *self._keys(),
             *self._practice(),
+            *(f"  NOTE: {notice}" for notice in self.notices),
             "",
             *curls(self.base_url, self.demo_key or "$SLUICE_KEY"),
             "",

@@ -19,6 +19,7 @@ from plugins.cli import up_environment as environment
 from plugins.cli import up_services as services
 from plugins.cli.up_console import Report, Welcome
 from plugins.cli.up_environment import UpError
+from plugins.settings import NOTICES
 from selfhosted.engines import EmbeddedPostgres, EmbeddedRedis, EngineError, Fsync
 from selfhosted.engines.process import POLL_S
 from selfhosted.supervisor import Gate, Program, Service, Supervisor, ending, rotate
@@ -252,7 +253,12 @@ class Gateway:
             demo_is_new=made.demo_key is not None,
             practising=practising,
             data_dir=str(self._options.data_dir),
+            notices=self._notices(),
         )
+
+    def _notices(self) -> list[str]:
+        path = self._data_dir / NOTICES
+        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
     def _note_ready(
         self, welcome: Welcome, database_url: str, redis_url: str, practice: list[Program]

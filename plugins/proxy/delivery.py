@@ -30,6 +30,10 @@ _GENERATIVE: Final = frozenset(
 )
 
 
+class AnswerEnded(OSError):
+    """The answer was ended early, by a refusal or an error; nothing more of it is wanted."""
+
+
 class Delivery:
     """One call's way back to its client; stands in for ASGI's `send`.
 
@@ -65,8 +69,15 @@ class Delivery:
         self.finished = False
 
     async def __call__(self, message: Message) -> None:
-        """Take one ASGI message of LiteLLM's answer."""
+        """Take one ASGI message of LiteLLM's answer.
+
+        Raises:
+            AnswerEnded: when the client was given the end of the answer already: LiteLLM then lets
+                go of the provider's stream, as it does when a client goes away.
+        """
         if self.finished:
+            if message.get("more_body"):
+                raise AnswerEnded
             return
         if message["type"] == "http.response.start":
             await self._begin(message)

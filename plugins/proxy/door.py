@@ -41,6 +41,7 @@ PRINCIPAL_KEY: Final = "sluice.principal"
 CALL_ID_KEY: Final = "sluice.call_id"
 _DEFAULT_MODELS: Final = {Endpoint.MODERATIONS: "omni-moderation-latest"}
 """What a client gets that names no model, where the provider's API allows that."""
+_EXTRAS: Final = "provider_specific_fields"
 _CHAT_STREAMS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 
 _log: Final = logging.getLogger("sluice.door")
@@ -173,7 +174,7 @@ class Door:
         except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
             if receive.gone:
                 await delivery.abandon()
-            else:
+            elif not delivery.finished:
                 _log.exception("call %s failed inside the host", call.id)
                 await delivery.break_off(type(error).__name__)
         finally:
@@ -270,10 +271,25 @@ def _for_host(endpoint: Endpoint, body: dict[str, Any], *, ask_usage: bool) -> b
     sent = {key: value for key, value in body.items() if key != "metadata"}
     if ask_usage:
         sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
+    if endpoint is Endpoint.CHAT:
+        sent["messages"] = [_without_extras(message) for message in body["messages"]]
     if endpoint is Endpoint.RESPONSES:
         # Nothing stored can be asked for again here, so a provider need not keep it.
         sent.setdefault("store", False)
     return orjson.dumps(sent)
+
+
+def _without_extras(message: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what LiteLLM added to a message of the model's that the client sends back."""
+    if message.get("role") != "assistant":
+        return message
+    kept = {key: value for key, value in message.items() if key != _EXTRAS}
+    if kept.get("tool_calls"):
+        kept["tool_calls"] = [
+            {key: value for key, value in called.items() if key != _EXTRAS}
+            for called in kept["tool_calls"]
+        ]
+    return kept
 
 
 async def _reply(send: Send, error: GatewayError, endpoint: Endpoint | None, call_id: str) -> None:

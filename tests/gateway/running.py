@@ -105,6 +105,11 @@ class Gateway:
         finally:
             self.faults(provider)
 
+    def practice_requests(self, since: int = 0) -> list[dict[str, Any]]:
+        """What the practice providers were asked, oldest first."""
+        answer = httpx.get(f"{self.practice_url}/_practice/requests", params={"since": since})
+        return list(answer.json()["requests"])
+
     def phases(self, call_id: str) -> list[dict[str, Any]]:
         """What the probe saw of a call, in order."""
         lines = self.probe.read_bytes().splitlines() if self.probe.exists() else []

@@ -132,3 +132,18 @@ def test_a_refused_stream_ends_with_an_error_frame_and_is_charged(
     assert row["outcome"] == "refused"
     assert row["cost_usd"] != "0"
     assert row["usage_source"] in {"counted", "provider"}
+
+
+def test_a_refused_stream_lets_go_of_the_provider(gateway: Gateway) -> None:
+    """What nobody will read is neither generated nor paid for."""
+    slow = {"kind": "answer", "text": "word " * 400, "chunks": 400}
+    pace = {"kind": "stream_stall", "after_chunks": 5, "for_s": 3}
+    with gateway.faulty("openai", slow, pace):
+        answer = _send(
+            gateway, "chat stream", **{"x-sluice-session": "refuse-in:probe.check_chunk"}
+        )
+        assert "refused_on_cue" in answer.text
+        seen = eventually(
+            lambda: gateway.practice_requests()[-1], lambda last: last["aborted"], limit_s=10
+        )
+    assert seen["path"].endswith("/chat/completions")
