@@ -1,7 +1,8 @@
 """POST /v1/chat/completions.
 
 Beyond OpenAI's own parameters it takes `top_k`, `min_p` and `repetition_penalty`, which vLLM and
-others share. What the gateway's answers carry in a message may be sent back as it came.
+others share. What the gateway's answers carry in a message may be sent back as it came; the
+`provider_specific_fields` that LiteLLM adds there differ by provider and go no further.
 
 Source: OpenAI API reference, chat completions (openai 2.54.0, read 2026-11-23).
 """
@@ -13,7 +14,7 @@ from msgspec import Meta
 from plugins.proxy.schema import fields as f
 from plugins.proxy.schema.blocks import RedactedThinkingBlock, ThinkingBlock
 from plugins.proxy.schema.chat_tools import AnyTool, Function, ResponseFormat, ToolChoice
-from plugins.proxy.schema.checked import Metadata
+from plugins.proxy.schema.checked import FreeObject, Metadata
 from plugins.proxy.schema.faults import FieldError
 from plugins.proxy.schema.fields import Strict
 from plugins.proxy.schema.parts import AssistantParts, TextParts, UserParts
@@ -47,19 +48,13 @@ class CalledFunction(Strict):
     arguments: str
 
 
-class ToolCallExtras(Strict):
-    """What LiteLLM adds to a tool call."""
-
-    thought_signature: str | None = None
-
-
 class FunctionCall(Strict, tag_field="type", tag="function"):
     """A call of a function tool."""
 
     id: f.Identifier
     function: CalledFunction
     index: f.Index | None = None
-    provider_specific_fields: ToolCallExtras | None = None
+    provider_specific_fields: FreeObject | None = None
 
 
 class CustomInput(Strict):
@@ -92,15 +87,6 @@ class Annotation(Strict, tag_field="type", tag="url_citation"):
     url_citation: UrlCitation
 
 
-class MessageExtras(Strict):
-    """What LiteLLM adds to an answer's message."""
-
-    refusal: str | None = None
-    reasoning: str | None = None
-    reasoning_content: str | None = None
-    thought_signatures: Annotated[list[str], Meta(max_length=128)] | None = None
-
-
 class AssistantMessage(Strict, tag_field="role", tag="assistant"):
     """What the model said before."""
 
@@ -115,7 +101,7 @@ class AssistantMessage(Strict, tag_field="role", tag="assistant"):
     thinking_blocks: (
         Annotated[list[ThinkingBlock | RedactedThinkingBlock], Meta(max_length=128)] | None
     ) = None
-    provider_specific_fields: MessageExtras | None = None
+    provider_specific_fields: FreeObject | None = None
 
 
 class ToolMessage(Strict, tag_field="role", tag="tool"):
