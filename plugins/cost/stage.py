@@ -47,8 +47,10 @@ class LedgerStage(Stage):
             )
         try:
             await self._settlements.append(encode(call))
-        except OSError as error:
-            _log.critical("call %s cannot be recorded: %s", call.id, error)
+        except Exception:  # noqa: BLE001 - see below
+            # Neither Redis nor the disk took it, or it could not be written at all: whatever the
+            # reason, an answer without its row is not given.
+            _log.critical("call %s cannot be recorded", call.id, exc_info=True)
             return Unavailable(
                 "the answer could not be entered in the ledger and is not given; try again",
                 code="ledger_unavailable",

@@ -4,6 +4,8 @@ Nothing that tells a client "this is the whole answer" leaves before the ledger 
 whole answers wait altogether, streams wait with their last frame.
 """
 
+import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import replace
@@ -23,6 +25,7 @@ Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
 EndAttempt = Callable[[Call, str | None, object], Awaitable[None]]
 
+_log: Final = logging.getLogger("sluice.door")
 _OK: Final = 200
 _FIRST_ERROR: Final = 400
 _GENERATIVE: Final = frozenset(
@@ -30,7 +33,7 @@ _GENERATIVE: Final = frozenset(
 )
 
 
-class AnswerEnded(OSError):
+class AnswerEnded(OSError):  # noqa: N818 - an end, not an error
     """The answer was ended early, by a refusal or an error; nothing more of it is wanted."""
 
 
@@ -65,6 +68,7 @@ class Delivery:
         self._body: list[bytes] = []
         self._held: list[bytes] = []
         self._streaming = False
+        self._settling: asyncio.Task[GatewayError | None] | None = None
         self.settled = False
         self.finished = False
 
@@ -165,14 +169,14 @@ class Delivery:
         if self._call.first_byte_s is None and data:
             self._call.first_byte_s = time.monotonic()
         now, held = self._follower.feed(data)
-        self._held += held
-        for frame in now:
-            judged = self._judge_chunk(frame)
-            if isinstance(judged, GatewayError):
-                await self._refuse_answer(judged)
-                return
-            if judged:
-                await self._send_body(judged, more=True)
+        try:
+            for frame in map(self._judged, now):
+                if frame:
+                    await self._send_body(frame, more=True)
+            self._held += map(self._judged, held)
+        except GatewayError as refusal:
+            await self._refuse_answer(refusal)
+            return
         if self._follower.failed or (not more and not self._follower.ended):
             self._call.error_class = _error_class(self._call, "StreamBroken")
             await self._end_broken_stream()
@@ -181,11 +185,16 @@ class Delivery:
         if not more and not self.finished:
             await self._send_body(b"")
 
-    def _judge_chunk(self, frame: bytes) -> bytes | GatewayError:
+    def _judged(self, frame: bytes) -> bytes:
+        """Let the stages read one frame.
+
+        Raises:
+            GatewayError: when one refuses it.
+        """
         for reader in self._readers:
             verdict = reader.check_chunk(self._call, frame)
             if isinstance(verdict, GatewayError):
-                return verdict
+                raise verdict
             frame = frame if verdict is None else verdict
         return frame
 
@@ -234,15 +243,27 @@ class Delivery:
         await self._send_refusal(unrecorded or error)
 
     async def _settle(self, status: int) -> GatewayError | None:
-        """Run `settle` once; an answer that cannot be recorded is not given."""
+        """Run `settle` once; an answer that cannot be recorded is not given.
+
+        A client that goes away meanwhile cancels this task, never the settlement.
+        """
         call = self._call
         if self.settled:
             return None
         self.settled = True
         call.status = status
         call.ended_s = time.monotonic()
-        refusals = [await stage.settle(call) for stage in self._settlers]
-        return next((r for r in refusals if r is not None), None)
+        self._settling = asyncio.create_task(self._settle_all())
+        return await asyncio.shield(self._settling)
+
+    async def _settle_all(self) -> GatewayError | None:
+        refusal: GatewayError | None = None
+        for stage in self._settlers:
+            try:
+                refusal = await stage.settle(self._call) or refusal
+            except Exception:  # noqa: BLE001 - one stage's bug must not keep the others back
+                _log.exception("stage %s failed to settle call %s", stage.name, self._call.id)
+        return refusal
 
     async def _whole_usage(self, body: bytes) -> Usage:
         call = self._call

@@ -160,25 +160,23 @@ class Door:
     ) -> None:
         """Let LiteLLM answer; whatever happens, the call is settled once."""
         calls.enter(call)
+        broken_by = "HostEndedEarly"
         try:
             await self._host(scope, receive, delivery)
-            if not delivery.finished and not delivery.settled:
-                if receive.gone:
-                    await delivery.abandon()
-                else:
-                    await delivery.break_off("HostEndedEarly")
         except asyncio.CancelledError:
             # The client went away, or the worker stops: the row is written all the same.
             await asyncio.shield(self._background(delivery.abandon()))
             raise
         except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
-            if receive.gone:
-                await delivery.abandon()
-            elif not delivery.finished:
+            broken_by = type(error).__name__
+            if not delivery.finished and not receive.gone:
                 _log.exception("call %s failed inside the host", call.id)
-                await delivery.break_off(type(error).__name__)
         finally:
             calls.leave(call)
+        if receive.gone:
+            await delivery.abandon()
+        elif not delivery.finished:
+            await delivery.break_off(broken_by)
         for stage in self._stages():
             if implements(stage, Phase.OBSERVE):
                 self._background(stage.observe(call))
