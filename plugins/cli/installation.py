@@ -158,7 +158,7 @@ def _tried(work: Callable[[], _T], url: str) -> _T:
     try:
         return work()
     except Exception as error:
-        if "UndefinedTable" in repr(getattr(error, "orig", error)) + repr(error.__cause__):
+        if "UndefinedTable" in str(error):
             raise CommandError(
                 f"the database at {place_of(url, 5432)} holds no schema: run `sluice migrate`"
             ) from error
