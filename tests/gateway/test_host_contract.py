@@ -1,0 +1,111 @@
+"""What `plugins/proxy/host.py` and the hooks rely on inside LiteLLM and Starlette.
+
+When one of these fails after an upgrade, read `host.py` again before anything else.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+_SCRIPT = """
+import inspect, json, warnings
+warnings.simplefilter("ignore")
+from litellm.integrations.custom_logger import CustomLogger
+from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
+from litellm.proxy import proxy_server
+from litellm.proxy.hooks import PROXY_HOOKS
+import litellm
+from plugins.proxy import host
+before = [m.cls.__name__ for m in proxy_server.app.user_middleware]
+hooks = sorted(PROXY_HOOKS)
+def names(member): return list(inspect.signature(member).parameters)
+facts = {
+    "version": __import__("importlib.metadata").metadata.version("litellm"),
+    "middleware": before,
+    "hooks": hooks,
+    "stack_is_settable": hasattr(proxy_server.app, "middleware_stack"),
+    "router": hasattr(proxy_server, "llm_router"),
+    "startup": "LITELLM_WORKER_STARTUP_HOOKS" in inspect.getsource(proxy_server.proxy_startup_event),
+    "pre_call": names(CustomLogger.async_pre_call_hook),
+    "deployment": names(CustomLogger.async_pre_call_deployment_hook),
+    "failure": names(CustomLogger.async_log_failure_event),
+    "finish": callable(CustomStreamWrapper.finish_reason_handler),
+    "wrapper": inspect.getsource(CustomStreamWrapper.__init__),
+    "price": litellm.model_cost["gpt-4o"]["input_cost_per_token"],
+}
+host.lean_application()
+facts["kept_middleware"] = [m.cls.__name__ for m in proxy_server.app.user_middleware]
+facts["kept_hooks"] = sorted(PROXY_HOOKS)
+print(json.dumps(facts))
+"""
+
+
+@pytest.fixture(scope="module")
+def facts() -> dict[str, object]:
+    """Importing LiteLLM takes seconds and warns; a process of its own keeps that out of here."""
+    env = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=True, env=env
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_the_release_is_the_one_that_was_tried(facts: dict[str, object]) -> None:
+    assert facts["version"] == "1.106.2"
+
+
+def test_the_application_can_be_wrapped_at_start_up(facts: dict[str, object]) -> None:
+    assert facts["stack_is_settable"]
+    assert facts["router"]
+    assert facts["startup"]
+
+
+def test_the_lazy_routes_stay_and_the_rest_of_the_middleware_goes(
+    facts: dict[str, object],
+) -> None:
+    assert "LazyFeatureMiddleware" in str(facts["middleware"])
+    assert facts["kept_middleware"] == ["LazyFeatureMiddleware"]
+
+
+def test_the_hooks_that_decide_twice_exist_and_go(facts: dict[str, object]) -> None:
+    assert set(facts["hooks"]) - set(facts["kept_hooks"]) == {  # type: ignore[call-overload]
+        "parallel_request_limiter",
+        "litellm_skills",
+        "max_iterations_limiter",
+        "max_budget_per_session_limiter",
+        "sensitive_data_routing",
+        "prompt_cache_prediction",
+        "autorouter_baseline_cache",
+    }
+
+
+def test_the_hooks_take_the_parameters_that_ours_name(facts: dict[str, object]) -> None:
+    assert facts["pre_call"] == ["self", "user_api_key_dict", "cache", "data", "call_type"]
+    assert facts["deployment"] == ["self", "kwargs", "call_type"]
+    assert facts["failure"] == ["self", "kwargs", "response_obj", "start_time", "end_time"]
+
+
+def test_a_stream_tells_whether_its_provider_finished_it(facts: dict[str, object]) -> None:
+    assert facts["finish"]
+    for attribute in ("received_finish_reason", "intermittent_finish_reason"):
+        assert f"self.{attribute}" in str(facts["wrapper"])
+
+
+def test_the_price_list_states_dollars_per_token(facts: dict[str, object]) -> None:
+    assert facts["price"] == 2.5e-06
+
+
+def test_our_hooks_are_in_the_leaf_class_where_litellm_looks() -> None:
+    """LiteLLM reads `vars()` of the leaf class; an inherited hook is silently skipped."""
+    script = (
+        "import warnings; warnings.simplefilter('ignore')\n"
+        "from plugins.proxy.hooks import Conductor, guardrail_class\n"
+        "from plugins.core.stage import Stage\n"
+        "assert 'async_pre_call_hook' in vars(Conductor)\n"
+        "assert 'async_pre_call_deployment_hook' in vars(Conductor)\n"
+        "assert 'async_pre_call_hook' in vars(guardrail_class(Stage))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
