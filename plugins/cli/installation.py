@@ -15,6 +15,8 @@ from plugins.cli.up_environment import LEAST_SECRET, UpError, database_url, plac
 DATABASE_VARIABLES: Final = ("SLUICE_DATABASE_URL", "DATABASE_URL")
 REDIS_VARIABLES: Final = ("SLUICE_REDIS_URL", "REDIS_URL")
 LISTEN_LIMIT_S: Final = 2.0
+NO_TABLE: Final = "42P01"
+"""PostgreSQL's code for a table that does not exist."""
 _T = TypeVar("_T")
 
 
@@ -158,7 +160,7 @@ def _tried(work: Callable[[], _T], url: str) -> _T:
     try:
         return work()
     except Exception as error:
-        if "UndefinedTable" in str(error):
+        if getattr(getattr(error, "orig", None), "sqlstate", None) == NO_TABLE:
             raise CommandError(
                 f"the database at {place_of(url, 5432)} holds no schema: run `sluice migrate`"
             ) from error
