@@ -12,6 +12,9 @@ from litellm.exceptions import APIConnectionError
 from litellm.litellm_core_utils.streaming_handler import (  # pyright: ignore[reportMissingTypeStubs]
     CustomStreamWrapper,
 )
+from litellm.llms.base_llm.base_model_iterator import (  # pyright: ignore[reportMissingTypeStubs]
+    BaseModelResponseIterator,
+)
 from litellm.proxy import proxy_server
 from litellm.proxy.hooks import PROXY_HOOKS
 
@@ -55,13 +58,15 @@ def lean_application() -> App:
     return app.build_middleware_stack()
 
 
-def refuse_unfinished_streams() -> None:
-    """Let a stream fail whose provider never said that it was finished.
+def refuse_damaged_streams() -> None:
+    """Let a stream fail of which a chunk cannot be read, or that never said it was finished.
 
-    LiteLLM ends such a stream with a `stop` of its own making (also after a chunk of Anthropic's
-    that it could not parse), and half an answer would pass for a whole one.
+    LiteLLM leaves out an unreadable chunk of a self-hosted model's, and ends a stream that just
+    stops (also after an unreadable chunk of Anthropic's) with a `stop` of its own making: part of
+    an answer would pass for the whole.
     """
     finish: Final = CustomStreamWrapper.finish_reason_handler
+    parse: Final = BaseModelResponseIterator._string_to_dict_parser  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownVariableType]
 
     def checked(self: CustomStreamWrapper) -> Any:
         if self.received_finish_reason is None and self.intermittent_finish_reason is None:
@@ -72,7 +77,14 @@ def refuse_unfinished_streams() -> None:
             )
         return finish(self)
 
+    def parsed(str_line: str) -> Any:
+        chunk: Any = cast("Any", parse(str_line))
+        if chunk is None and str_line.startswith("data:") and str_line[5:].strip() != "[DONE]":
+            raise ValueError("a chunk of the stream cannot be read")
+        return chunk
+
     CustomStreamWrapper.finish_reason_handler = checked
+    BaseModelResponseIterator._string_to_dict_parser = staticmethod(parsed)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 def put_before(door: App) -> None:

@@ -55,7 +55,7 @@ async def install() -> None:
     conductor = Conductor(plugged.stages, plugged.guarded, providers, practice)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     application = host.lean_application()
-    host.refuse_unfinished_streams()
+    host.refuse_damaged_streams()
     door = Door(
         host=application,
         own=cast("App", build_api(parts)),
