@@ -54,6 +54,7 @@ async def install() -> None:
     practice = parts.environment.practice
     conductor = Conductor(plugged.stages, plugged.guarded, providers, practice)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
+    host.mark_absent()
     application = host.lean_application()
     host.refuse_damaged_streams()
     door = Door(
@@ -128,4 +129,5 @@ async def _open(door: Door, application: App, parts: Parts) -> None:
             await host.warm_up(application, next(iter(parts.catalogue.modes)), parts.clock)
     except Exception:  # noqa: BLE001 - a cold worker serves, only slower
         _log.exception("warm-up failed; the first call will be slow")
+    host.settle_memory()
     door.ready = True
