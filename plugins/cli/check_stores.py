@@ -110,7 +110,7 @@ def _state(client: Any) -> RedisState:
     try:
         client.set(PROBE, "1", ex=5)
     except redis.ResponseError as error:
-        refused = str(error).partition(" ")[0].rstrip(".:")
+        refused = str(error).rstrip(".")
     return RedisState(
         version=server.get("redis_version"),
         appendonly=told.get("appendonly"),

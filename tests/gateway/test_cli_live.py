@@ -9,10 +9,13 @@ from typing import Any
 
 import asyncpg
 import pytest
+import redis
 
 from plugins.cli import installation
+from plugins.cli.check_findings import Level
+from plugins.cli.check_stores import look_at_redis
 from plugins.store import migrate
-from selfhosted.engines import EmbeddedPostgres
+from selfhosted.engines import EmbeddedPostgres, EmbeddedRedis
 from tests.gateway.running import ROOT, Gateway, eventually
 
 REVOKED_WITHIN_S = 2.5
@@ -269,3 +272,18 @@ def test_a_lost_key_is_replaced_while_the_gateway_is_stopped(
 def test_migrating_a_migrated_database_does_nothing(gateway: Gateway) -> None:
     first = told(gateway, "migrate", "--data-dir", str(gateway.data_dir))
     assert first == told(gateway, "migrate", "--data-dir", str(gateway.data_dir))
+
+
+def test_check_finds_a_real_redis_that_is_full_and_set_up_as_a_cache(tmp_path: Path) -> None:
+    with EmbeddedRedis(tmp_path) as engine:
+        store = installation.Store(engine.url, "embedded")
+        assert [found.level for found in look_at_redis(store)] == [Level.OK]
+        with redis.Redis.from_url(engine.url) as client:
+            for name, value in (("appendonly", "no"), ("maxmemory-policy", "volatile-ttl")):
+                client.config_set(name, value)
+            client.config_set("maxmemory", "1")
+        said = [found.text for found in look_at_redis(store)]
+    assert len(said) == 3
+    assert "takes no writes (command not allowed when used memory" in said[0]
+    assert "appendonly no" in said[1]
+    assert "volatile-ttl" in said[2]
