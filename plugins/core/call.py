@@ -86,6 +86,7 @@ class Attempt:
         ended_s: monotonic seconds; None while it runs.
         error_class: None for success, else a short stable word such as `RateLimitError`.
         status: HTTP status of the provider, where it gave one.
+        retry_after_s: seconds that a failing provider asked to be left alone, or 0.
     """
 
     deployment: str
@@ -95,6 +96,7 @@ class Attempt:
     ended_s: float | None = None
     error_class: str | None = None
     status: int | None = None
+    retry_after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

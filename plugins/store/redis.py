@@ -4,7 +4,7 @@ A stopped Redis must cost the first call a short time-out and the next ones noth
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -16,6 +16,7 @@ from plugins.core.errors import Unavailable
 
 TIMEOUT_S: Final = 0.25
 QUIET_S: Final = 0.5
+LISTEN_S: Final = 5.0
 MAX_CONNECTIONS: Final = 64
 
 _T = TypeVar("_T")
@@ -65,6 +66,25 @@ class RedisLink:
             return await command(self._client)
         except (RedisError, OSError, TimeoutError) as error:
             self._quiet_until_s = self._clock.monotonic_s() + QUIET_S
+            raise RedisAway(f"Redis: {type(error).__name__}") from error
+
+    async def listen(self, channel: str, notice: Callable[[], None]) -> None:
+        """Call `notice` for every message on a channel, until Redis goes away.
+
+        Raises:
+            RedisAway: when it does.
+        """
+        try:
+            pubsub: Any = self._client.pubsub()  # pyright: ignore[reportUnknownMemberType]
+            async with pubsub as subscription:
+                await subscription.subscribe(channel)
+                while True:
+                    message: object = await subscription.get_message(
+                        ignore_subscribe_messages=True, timeout=LISTEN_S
+                    )
+                    if message is not None:
+                        notice()
+        except (RedisError, OSError, TimeoutError) as error:
             raise RedisAway(f"Redis: {type(error).__name__}") from error
 
     async def close(self) -> None:
