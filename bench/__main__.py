@@ -24,7 +24,7 @@ from bench.servers import ServerError, System, bare, sluice
 from bench.wire import Place, connect
 from bench.workloads import ANSWER, SHORT, STREAM_CHUNKS
 
-FULL = Plan(rounds=6, round_s=5.0, warm_s=3.0)
+FULL = Plan(rounds=6, round_s=4.5, warm_s=3.0)
 QUICK = Plan(rounds=2, round_s=1.0, warm_s=1.0)
 
 
@@ -32,7 +32,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="about a minute: does it run at all?")
     parser.add_argument("--rounds", type=int, help="per load and system (6)")
-    parser.add_argument("--seconds", type=float, help="of each round (5)")
+    parser.add_argument("--seconds", type=float, help="of each round (4.5)")
     parser.add_argument(
         "--rate",
         type=float,

@@ -45,6 +45,14 @@ def cpu_s(*roots: int) -> float:
     return total_s
 
 
+def machine_cpu_s() -> float:
+    """Give the processor time that the whole machine has used, or was denied by its host."""
+    user, nice, system, _idle, _wait, irq, softirq, steal, *_ = map(
+        int, Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    )
+    return (user + nice + system + irq + softirq + steal) / _TICKS
+
+
 @dataclass(frozen=True, slots=True)
 class RedisCount:
     """What Redis has done so far.

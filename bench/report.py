@@ -182,6 +182,8 @@ class Result:
         commands = sorted(self.commands().items(), key=lambda c: -c[1])
         return [
             f"Machine: {starts.machine}",
+            f"Other programs used {self.foreign_cores():.2f} cores on average during the rounds; "
+            "over 0.1, trust CPU figures and ratios, not percentiles",
             f"The client alone, straight at the practice provider: p50 "
             f"{percentile(straight.latencies_s, 0.5) * 1000:.2f} ms one at a time, "
             f"{busy.calls / busy.elapsed_s:.0f} calls/s {BUSY.connections} at a time, "
@@ -191,6 +193,11 @@ class Result:
             f"Redis: {self.round_trips():.2f} round trips per call; commands per call, the "
             "drain's among them: " + ", ".join(f"{n} {c:.2f}" for n, c in commands[:_SHOWN]),
         ]
+
+    def foreign_cores(self) -> float:
+        """Give how many cores programs used that are no part of the comparison."""
+        rounds = self._run.rounds
+        return sum(r.foreign_cpu_s for r in rounds) / sum(r.wall_s for r in rounds)
 
     def _chunks(self, system: System) -> float:
         rounds = self._run.of(STREAMS, system)
@@ -207,6 +214,7 @@ class Result:
         told = {
             "summary": self.summary(),
             "machine": self._starts.machine,
+            "foreign_cores": self.foreign_cores(),
             "open_loop_rate": self._run.rate,
             "redis_commands_per_call": self.commands(),
             "rounds": rounds,

@@ -1,13 +1,14 @@
 """Runs the rounds: every mode in turn, both systems next to each other, in alternating order."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
 from bench.load import Load, arrivals, closed_loop, open_loop
-from bench.measure import NOTHING, RedisCount, RedisMeter, cpu_s
+from bench.measure import NOTHING, RedisCount, RedisMeter, cpu_s, machine_cpu_s
 from bench.servers import System
 from bench.workloads import RESUME, SHORT, STREAM, Workload
 
@@ -73,6 +74,7 @@ class Round:
         stores_cpu_s: processor time of PostgreSQL and Redis.
         redis: what Redis did meanwhile.
         wall_s: length, with the pause.
+        foreign_cpu_s: processor time of programs that are no part of the comparison.
     """
 
     mode: str
@@ -83,6 +85,7 @@ class Round:
     stores_cpu_s: float
     redis: RedisCount
     wall_s: float
+    foreign_cpu_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,7 @@ class Course:
         watched = system is self._sluice
         redis = self._meter.count() if watched else NOTHING
         cpu, stores = cpu_s(system.proxy_pid), cpu_s(*system.store_pids)
-        began_s = time.monotonic()
+        foreign, began_s = _foreign_cpu_s(), time.monotonic()
         load = await self._load(mode, system, self._plan.round_s, number)
         await asyncio.sleep(SETTLE_S)
         return Round(
@@ -178,6 +181,7 @@ class Course:
             stores_cpu_s=cpu_s(*system.store_pids) - stores,
             redis=self._meter.count() - redis if watched else NOTHING,
             wall_s=time.monotonic() - began_s,
+            foreign_cpu_s=_foreign_cpu_s() - foreign,
         )
 
     async def _load(self, mode: Mode, system: System, duration_s: float, seed: int) -> Load:
@@ -190,3 +194,8 @@ class Course:
     def _requests(self, workload: Workload, system: System) -> Iterator[bytes]:
         model = workload.agent if system is self._sluice else workload.model
         return workload.requests(system.place, system.key, model, CHAT)
+
+
+def _foreign_cpu_s() -> float:
+    """Give the time used by all but us and what we have started."""
+    return machine_cpu_s() - cpu_s(os.getpid())
