@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -18,9 +18,9 @@ from selfhosted.engines.process import Identity, command_line, wait_until
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def data_dir(new_folder: Callable[[str], Path]) -> Path:
     """A data directory far deeper than a unix socket's path may be."""
-    deep = tmp_path_factory.mktemp("engines").joinpath(*["a-folder-with-a-long-name"] * 6)
+    deep = new_folder("engines").joinpath(*["a-folder-with-a-long-name"] * 6)
     deep.mkdir(parents=True)
     assert len(str(deep)) > 150
     return deep

@@ -1,4 +1,5 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -6,9 +7,9 @@ from tests.gateway.running import Gateway, running
 
 
 @pytest.fixture(scope="session")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(new_folder: Callable[[str], Path]) -> Iterator[Gateway]:
     """One gateway with two workers for the whole run, with the tests' probe plugged in."""
-    with running(tmp_path_factory.mktemp("gateway"), workers=2, probe=True) as started:
+    with running(new_folder("gateway"), workers=2, probe=True) as started:
         yield started
 
 

@@ -43,8 +43,8 @@ class Breakable:
 
 
 @pytest.fixture(scope="module")
-def breakable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Breakable]:
-    folder = tmp_path_factory.mktemp("breakable")
+def breakable(new_folder: Callable[[str], Path]) -> Iterator[Breakable]:
+    folder = new_folder("breakable")
     with (
         EmbeddedPostgres(folder / "engines") as postgres,
         EmbeddedRedis(folder / "engines") as redis,

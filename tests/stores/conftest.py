@@ -1,6 +1,6 @@
 """Real PostgreSQL and Redis, started once; each test gets tenants and streams of its own."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +17,15 @@ from selfhosted.engines import EmbeddedPostgres, EmbeddedRedis
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres(new_folder: Callable[[str], Path]) -> Iterator[EmbeddedPostgres]:
+    with EmbeddedPostgres(new_folder("postgres")) as server:
         migrate.upgrade(server.url)
         yield server
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
-    with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
+def redis_server(new_folder: Callable[[str], Path]) -> Iterator[EmbeddedRedis]:
+    with EmbeddedRedis(new_folder("redis")) as server:
         yield server
 
 

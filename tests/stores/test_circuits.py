@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from plugins.breaker.alerting import told
 from plugins.breaker.rules import BreakerPolicy, Circuit, Permit, State
-from plugins.breaker.store import CHANGES, Circuits
+from plugins.breaker.store import Circuits
 from plugins.core.alerts import Alert
 from plugins.core.clock import SystemClock
 from plugins.store.redis import RedisAway, RedisLink
