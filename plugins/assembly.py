@@ -77,7 +77,7 @@ def build(
         engine=engine,
         link=link,
         spool=spool,
-        catalogue=Catalogue(configuration.agents, configuration.modes),
+        catalogue=Catalogue(configuration.agents, configuration.modes, configuration.text_only),
         directory=KeyDirectory(engine, hasher, clock),
         tenants=TenantStore(engine, hasher),
         ledger=ledger,

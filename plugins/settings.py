@@ -132,6 +132,14 @@ class Configuration:
         return {d.model_name: d.mode for d in self.deployments.values()}
 
     @property
+    def text_only(self) -> frozenset[str]:
+        """Name the model groups whose client takes no tokens in place of a text to embed."""
+        readers = {"openai", "azure", "vllm"}
+        return frozenset(
+            d.model_name for d in self.deployments.values() if d.provider not in readers
+        )
+
+    @property
     def agents(self) -> dict[str, Agent]:
         """Give the agents by name."""
         return {name: Agent(name, p.tiers) for name, p in self.policy.agents.items()}

@@ -1,8 +1,8 @@
 """Which names a key may use, and what stands behind a name. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
 from plugins.core.agent import Agent
 from plugins.core.call import Endpoint
@@ -29,10 +29,12 @@ class Catalogue:
     Args:
         agents: by name.
         modes: kind of each model group, by the group's name.
+        text_only: groups that take no tokens in place of a text to embed.
     """
 
     agents: Mapping[str, Agent]
     modes: Mapping[str, str]
+    text_only: frozenset[str] = frozenset()
 
     def visible_to(self, principal: Principal) -> list[str]:
         """List the names that a key may use: agents first, then plain models, each sorted."""
@@ -79,6 +81,22 @@ class Catalogue:
                 param="model",
             )
         return agent, tiers
+
+
+def check_tokens(catalogue: Catalogue, tiers: Sequence[str], given: object) -> GatewayError | None:
+    """Refuse tokens for a model that reads text alone; its client would fail inside the gateway.
+
+    Args:
+        catalogue: knows such models.
+        tiers: the model groups to try.
+        given: `input` of an embedding call.
+    """
+    first = cast("list[object]", given)[0] if isinstance(given, list) and given else None
+    if isinstance(first, int | list) and not catalogue.text_only.isdisjoint(tiers):
+        return InvalidRequest(
+            "`input` holds tokens, which this model does not read; send text", param="input"
+        )
+    return None
 
 
 def may_use(principal: Principal, name: str) -> bool:

@@ -4,8 +4,8 @@ from typing import Final
 
 from typing_extensions import override
 
-from plugins.agents.rules import Catalogue
-from plugins.core.call import Call
+from plugins.agents.rules import Catalogue, check_tokens
+from plugins.core.call import Call, Endpoint
 from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 
@@ -29,4 +29,6 @@ class AgentsStage(Stage):
         if isinstance(found, GatewayError):
             return found
         call.agent, call.tiers = found
+        if call.endpoint is Endpoint.EMBEDDINGS:
+            return check_tokens(self._catalogue, call.tiers, call.body.get("input"))
         return None

@@ -62,7 +62,8 @@ def router(
             Query(description="what to group by; default: day, agent and model"),
         ] = None,
         tenant_id: Annotated[
-            str | None, Query(description="administrators only; others see their own")
+            str | None,
+            Query(pattern=_TENANT_ID, description="administrators only; others see their own"),
         ] = None,
     ) -> Spend:
         """Sum what was spent, by day, agent and model."""
@@ -95,6 +96,7 @@ def router(
     return api
 
 
+_TENANT_ID: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 

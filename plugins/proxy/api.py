@@ -1,8 +1,11 @@
 """The gateway's own routes under `/sluice/`; the door has authenticated every request."""
 
+from typing import Final
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from plugins.assembly import Parts
@@ -13,6 +16,8 @@ from plugins.proxy.door import CALL_ID_KEY, OWN_PREFIX, PRINCIPAL_KEY
 from plugins.proxy.host_errors import not_found
 from plugins.proxy.refusals import refuse
 from plugins.tenancy import routes as tenancy_routes
+
+MAX_PARAM: Final = 128
 
 
 def principal_of(request: Request) -> Principal:
@@ -33,6 +38,21 @@ def administrator(request: Request) -> Principal:
     return principal
 
 
+class RefusalDetail(BaseModel):
+    """Why a request was refused."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class Refusal(BaseModel):
+    """What every refusal of these routes looks like, which is OpenAI's shape."""
+
+    error: RefusalDetail
+
+
 def build_api(parts: Parts) -> FastAPI:
     """Make the application that serves `/sluice/`."""
     app = FastAPI(
@@ -41,6 +61,7 @@ def build_api(parts: Parts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses={"4XX": {"model": Refusal, "description": "Refused; `code` is stable"}},
     )
     prefix = OWN_PREFIX.rstrip("/")
     app.include_router(cost_routes.router(parts.ledger, principal_of, parts.clock), prefix=prefix)
@@ -53,6 +74,7 @@ def build_api(parts: Parts) -> FastAPI:
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_failure)
     return app
 
 
@@ -71,6 +93,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class only
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    where = where.encode("utf-8", "replace").decode()[:MAX_PARAM]
     return _response(request, InvalidRequest(f"`{where}`: {first['msg']}", param=where or None))
 
 
@@ -85,4 +108,16 @@ async def _on_http(request: Request, error: Exception) -> Response:
         response.status_code = 405
         response.headers.update(error.headers or {})
         return response
+    if error.status_code == 400:
+        return _response(
+            request,
+            InvalidRequest("the body is not valid JSON in UTF-8; mend it", code="invalid_json"),
+        )
     return _response(request, not_found(request.url.path))
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:
+    """Say that it was not the client's fault; Starlette raises the error again, to be logged."""
+    return _response(
+        request, GatewayError("the gateway failed at this request; it is logged by its id")
+    )

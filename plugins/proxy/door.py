@@ -24,8 +24,15 @@ from plugins.proxy.auth import SCOPE_KEY
 from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
 from plugins.proxy.forms import parse_transcription
-from plugins.proxy.inbound import context_of, forwarded, read_body, token_of
-from plugins.proxy.refusals import refuse
+from plugins.proxy.inbound import (
+    closes,
+    context_of,
+    discard_body,
+    forwarded,
+    read_body,
+    token_of,
+)
+from plugins.proxy.refusals import Reply, refuse
 from plugins.proxy.schema import BodyLimits, parse_body
 from plugins.proxy.streams import asks_for_usage
 from plugins.settings import Limits
@@ -99,24 +106,42 @@ class Door:
         path: str = scope["path"]
         endpoint = MODEL_PATHS.get(path) if scope["method"] == "POST" else None
         call_id = new_call_id()
+        line = _Line(receive, send)
         try:
-            if endpoint is not None:
-                await self._serve_call(endpoint, call_id, scope, receive, send)
-            elif path in HEALTH:
-                await self._say_health(send, path)
-            elif path.startswith(OWN_PREFIX):
-                await self._serve_own(call_id, scope, receive, send)
-            elif path in MODEL_LISTS and scope["method"] == "GET":
-                await self._list_models(await self._principal(scope), send)
-            else:
-                await self._principal(scope)
-                raise Forbidden(
-                    f"this gateway does not open {scope['method']} {path[:128]!r}; it serves"
-                    " models under /v1 and its own routes under /sluice",
-                    code="route_not_allowed",
-                )
+            await self._route(path, endpoint, call_id, scope, line.receive, line.send)
         except GatewayError as error:
-            await _reply(send, error, endpoint, call_id)
+            await self._reply(refuse(error, endpoint, call_id), scope, line)
+        except Exception:
+            if line.answering:
+                raise
+            _log.exception("request %s failed inside the gateway", call_id)
+            error = GatewayError("the gateway failed at this request; it is logged by its id")
+            await self._reply(refuse(error, endpoint, call_id), scope, line)
+
+    async def _route(
+        self,
+        path: str,
+        endpoint: Endpoint | None,
+        call_id: str,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
+        if endpoint is not None:
+            await self._serve_call(endpoint, call_id, scope, receive, send)
+        elif path in HEALTH:
+            await self._say_health(send, path)
+        elif path.startswith(OWN_PREFIX):
+            await self._serve_own(call_id, scope, receive, send)
+        elif path in MODEL_LISTS and scope["method"] == "GET":
+            await self._list_models(await self._principal(scope), send)
+        else:
+            await self._principal(scope)
+            raise Forbidden(
+                f"this gateway does not open {scope['method']} {path[:128]!r}; it serves"
+                " models under /v1 and its own routes under /sluice",
+                code="route_not_allowed",
+            )
 
     async def _principal(self, scope: Scope) -> Principal:
         token = token_of(scope["headers"])
@@ -149,7 +174,8 @@ class Door:
         if endpoint is not Endpoint.TRANSCRIPTIONS:
             raw = _for_host(endpoint, body, ask_usage=hide_usage)
         inner = dict(scope)
-        inner["headers"] = forwarded(scope["headers"], call_id, len(raw))
+        form = endpoint is Endpoint.TRANSCRIPTIONS
+        inner["headers"] = forwarded(scope["headers"], call_id, len(raw), form=form)
         inner["raw_path"] = scope["path"].encode()
         inner["query_string"] = b""
         inner[SCOPE_KEY] = call
@@ -223,7 +249,18 @@ class Door:
     async def _serve_own(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         scope[PRINCIPAL_KEY] = await self._principal(scope)
         scope[CALL_ID_KEY] = call_id
-        await self._own(scope, receive, send)
+        raw = await read_body(receive, scope["headers"], self._limits.body_bytes)
+        if raw is not None:
+            await self._own(scope, _Replay(raw, receive), send)
+
+    async def _reply(self, reply: Reply, scope: Scope, line: "_Line") -> None:
+        headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
+        start = {"type": "http.response.start", "status": reply.status, "headers": headers}
+        await line.send(start)
+        await line.send({"type": "http.response.body", "body": reply.body, "more_body": True})
+        if not line.heard and closes(scope):
+            await discard_body(line.receive, self._limits.audio_bytes)
+        await line.send({"type": "http.response.body", "body": b""})
 
     async def _list_models(self, principal: Principal, send: Send) -> None:
         names = self._catalogue.visible_to(principal)
@@ -242,6 +279,26 @@ class Door:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+class _Line:
+    """A client's two channels, and how far each has come."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive: Final = receive
+        self._send: Final = send
+        self.heard = False
+        """All has been read that the client sends."""
+        self.answering = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.heard = self.heard or not message.get("more_body")
+        return message
+
+    async def send(self, message: Message) -> None:
+        self.answering = True
+        await self._send(message)
 
 
 class _Replay:
@@ -288,12 +345,6 @@ def _without_extras(message: dict[str, Any]) -> dict[str, Any]:
             for called in kept["tool_calls"]
         ]
     return kept
-
-
-async def _reply(send: Send, error: GatewayError, endpoint: Endpoint | None, call_id: str) -> None:
-    reply = refuse(error, endpoint, call_id)
-    await send({"type": "http.response.start", "status": reply.status, "headers": reply.headers})
-    await send({"type": "http.response.body", "body": reply.body})
 
 
 async def _send_json(send: Send, status: int, answer: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Reads the multipart form of an audio transcription."""
 
 import io
+import struct
 import wave
 from collections.abc import AsyncGenerator, Iterable
 from typing import Any, Final
@@ -70,5 +71,6 @@ def _wave_seconds(audio: bytes) -> float:
     try:
         with wave.open(io.BytesIO(audio)) as file:
             return file.getnframes() / file.getframerate()
-    except (wave.Error, EOFError, ZeroDivisionError):
+    except (wave.Error, EOFError, ArithmeticError, RuntimeError, ValueError, struct.error):
+        # A header that lies makes Python's reader raise any of these.
         return 0.0

@@ -1,8 +1,9 @@
 """Reads what a client sent: key, context headers, body. Everything else is left behind."""
 
 import asyncio
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from plugins.core.call import Context
@@ -11,8 +12,9 @@ from plugins.core.errors import BodyTooLarge, InvalidRequest
 Headers = Iterable[tuple[bytes, bytes]]
 
 BODY_TIMEOUT_S: Final = 60.0
+DISCARD_TIMEOUT_S: Final = 2.0
 _PASSED_ON: Final = frozenset(
-    {b"accept", b"user-agent", b"content-type", b"anthropic-version", b"traceparent", b"tracestate"}
+    {b"accept", b"user-agent", b"anthropic-version", b"traceparent", b"tracestate"}
 )
 """Headers that LiteLLM gets to see; it takes orders from many others."""
 _CONTEXT: Final = {
@@ -72,14 +74,20 @@ def context_of(headers: Headers, metadata: Any) -> Context:
     return Context(**found)
 
 
-def forwarded(headers: Headers, call_id: str, length: int) -> list[tuple[bytes, bytes]]:
+def forwarded(
+    headers: Headers, call_id: str, length: int, *, form: bool = False
+) -> list[tuple[bytes, bytes]]:
     """Give the headers that LiteLLM sees.
 
-    The client's key is not among them, nor is any header by which LiteLLM could be steered.
+    The client's key is not among them, nor is any header by which LiteLLM could be steered. What
+    was read as JSON is sent on as JSON, whatever the client called it: only a form keeps its type.
     """
+    headers = list(headers)
     kept = [(name, value) for name, value in headers if name in _PASSED_ON]
+    types = [value for name, value in headers if name == b"content-type"] if form else []
     return [
         *kept,
+        (b"content-type", types[0] if types else b"application/json"),
         (b"host", b"sluice"),
         (b"authorization", b"Bearer sk-sluice"),
         (b"x-litellm-call-id", call_id.encode()),
@@ -125,6 +133,31 @@ async def read_body(receive: Any, headers: Headers, limit: int) -> bytes | None:
             f"the body did not arrive within {BODY_TIMEOUT_S:.0f} s; send it again",
             code="request_timeout",
         ) from None
+
+
+async def discard_body(receive: Any, limit: int) -> None:
+    """Read what is left of a body and drop it, so that the client hears why it was refused.
+
+    A connection closed over unread bytes is reset, and the answer is lost with it.
+
+    Args:
+        receive: ASGI's.
+        limit: most bytes read.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DISCARD_TIMEOUT_S):
+            while limit > 0:
+                message = await receive()
+                if message["type"] == "http.disconnect" or not message.get("more_body"):
+                    return
+                limit -= len(message.get("body", b""))
+
+
+def closes(scope: Mapping[str, Any]) -> bool:
+    """Tell whether the connection ends with this answer."""
+    return scope.get("http_version") == "1.0" or any(
+        name == b"connection" and b"close" in value.lower() for name, value in scope["headers"]
+    )
 
 
 def _too_large(size: int, limit: int) -> BodyTooLarge:

@@ -335,7 +335,7 @@ COMPLETION = {
 }
 
 
-@pytest.mark.parametrize("prompt", ["a", ["a", "b"], [1, 2], [[1], [2]], None])
+@pytest.mark.parametrize("prompt", ["a", ["a", "b"]])
 def test_completions_pass(prompt: Any) -> None:
     create: Any = CLIENT.completions.create
     passes(Endpoint.COMPLETIONS, lambda: create(model="m", prompt=prompt, **COMPLETION))

@@ -108,8 +108,8 @@ class JsonSchema(Strict):
     """A named JSON schema."""
 
     name: f.ToolName
+    schema: FreeObject
     description: str | None = None
-    schema: FreeObject | None = None
     strict: bool | None = None
 
 

@@ -43,8 +43,13 @@ class Completions(Strict):
     user: f.Label | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a mixed list, and stream options without a stream."""
+        """Refuse what a chat model cannot read, a mixed list, and options without a stream."""
+        if self.prompt is None:
+            raise FieldError("invalid_type", " must hold text, not null.", path=".prompt")
         same_kind(self.prompt, ".prompt")
+        if not isinstance(self.prompt[0] if self.prompt else "", str):
+            after = " holds tokens, which the models behind this endpoint do not read; send text."
+            raise FieldError("invalid_value", after, path=".prompt")
         if self.stream_options is not None and not self.stream:
             after = " is only for streams; set `stream` to true or remove it."
             raise FieldError("invalid_value", after, path=".stream_options")
