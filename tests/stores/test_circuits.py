@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from plugins.breaker.alerting import told
 from plugins.breaker.rules import BreakerPolicy, Circuit, Permit, State
-from plugins.breaker.store import Circuits
+from plugins.breaker.store import CHANGES, Circuits
 from plugins.core.alerts import Alert
 from plugins.core.clock import SystemClock
 from plugins.store.redis import RedisAway, RedisLink
@@ -87,10 +87,7 @@ async def test_a_change_reaches_a_listening_worker_at_once(
     a, b = _worker(link, heard), _worker(link, heard)
     listening = asyncio.create_task(b.run())
     try:
-        while (
-            not await redis.pubsub_numsub("sluice:{breaker}:changes")
-            or not (await redis.pubsub_numsub("sluice:{breaker}:changes"))[0][1]
-        ):
+        while not (await redis.pubsub_numsub(CHANGES))[0][1]:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.01)
         await a.pin("openai", State.OPEN)
         async with asyncio.timeout(0.9):
