@@ -28,6 +28,8 @@ EndAttempt = Callable[[Call, str | None, object], Awaitable[None]]
 _log: Final = logging.getLogger("sluice.door")
 _OK: Final = 200
 _FIRST_ERROR: Final = 400
+USAGE_BY_HOST: Final = "usage_by_host"
+"""Note on a call whose stream's usage LiteLLM has counted itself, since the provider gave none."""
 _GENERATIVE: Final = frozenset(
     {Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES}
 )
@@ -283,7 +285,8 @@ class Delivery:
     async def _stream_usage(self) -> Usage:
         stated = self._follower.usage
         if stated is not None and self._follower.ended:
-            return stated
+            by_host = USAGE_BY_HOST in self._call.notes
+            return replace(stated, source=UsageSource.COUNTED) if by_host else stated
         return await counted(self._call, self._follower.written_text(), stated)
 
     async def _send_start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
@@ -327,7 +330,7 @@ def call_headers(call: Call) -> list[tuple[bytes, bytes]]:
 def _believable(endpoint: Endpoint, stated: Usage, answer: dict[str, Any]) -> bool:
     """Tell whether stated usage can be true: nobody writes text from no tokens."""
     if not stated.input_tokens:
-        return False
+        return bool(stated.audio_s)
     if endpoint in _GENERATIVE and not stated.output_tokens:
         return not text_of(endpoint, answer)
     return True

@@ -27,7 +27,7 @@ from plugins.core.identifiers import new_call_id
 from plugins.core.tenant import Principal
 from plugins.proxy import calls
 from plugins.proxy.auth import SCOPE_KEY
-from plugins.proxy.delivery import Message
+from plugins.proxy.delivery import USAGE_BY_HOST, Message
 from plugins.proxy.door import App, Scope
 from plugins.proxy.inbound import forwarded
 
@@ -62,14 +62,16 @@ def lean_application() -> App:
     return app.build_middleware_stack()
 
 
-def refuse_damaged_streams() -> None:
+def watch_streams() -> None:
     """Let a stream fail of which a chunk cannot be read, or that never said it was finished.
 
     LiteLLM leaves out an unreadable chunk of a self-hosted model's, and ends a stream that just
     stops (also after an unreadable chunk of Anthropic's) with a `stop` of its own making: part of
-    an answer would pass for the whole.
+    an answer would pass for the whole. It also counts tokens where the provider states none, which
+    is noted on the call.
     """
     finish: Final = CustomStreamWrapper.finish_reason_handler
+    finalize: Final = CustomStreamWrapper._finalize_completed_stream  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     parse: Final = BaseModelResponseIterator._string_to_dict_parser  # noqa: SLF001  # pyright: ignore[reportPrivateUsage, reportUnknownMemberType, reportUnknownVariableType]
 
     def checked(self: CustomStreamWrapper) -> Any:
@@ -81,6 +83,13 @@ def refuse_damaged_streams() -> None:
             )
         return finish(self)
 
+    async def finalized(self: CustomStreamWrapper, cache_hit: bool) -> Any:
+        chunks = cast("list[Any]", self.chunks)  # pyright: ignore[reportUnknownMemberType]
+        call = calls.find({calls.CALL_ID: self.logging_obj.litellm_call_id})
+        if call is not None and not any(getattr(chunk, "usage", None) for chunk in chunks):
+            call.notes[USAGE_BY_HOST] = True
+        return await finalize(self, cache_hit=cache_hit)
+
     def parsed(str_line: str) -> Any:
         chunk: Any = cast("Any", parse(str_line))
         if chunk is None and str_line.startswith("data:") and str_line[5:].strip() != "[DONE]":
@@ -88,6 +97,7 @@ def refuse_damaged_streams() -> None:
         return chunk
 
     CustomStreamWrapper.finish_reason_handler = checked
+    CustomStreamWrapper._finalize_completed_stream = finalized  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     BaseModelResponseIterator._string_to_dict_parser = staticmethod(parsed)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
@@ -182,10 +192,7 @@ async def _answered(application: App, path: str, raw: bytes, call: Call) -> int:
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": [
-            (b"content-type", b"application/json"),
-            *forwarded([], call.id, len(raw)),
-        ],
+        "headers": forwarded([], call.id, len(raw)),
         "client": ("127.0.0.1", 0),
         "server": ("127.0.0.1", 0),
         "app": app,

@@ -56,7 +56,7 @@ async def install() -> None:
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     host.mark_absent()
     application = host.lean_application()
-    host.refuse_damaged_streams()
+    host.watch_streams()
     door = Door(
         host=application,
         own=cast("App", build_api(parts)),
