@@ -15,7 +15,7 @@ from plugins.core.call import Call, Endpoint, Outcome, Usage, UsageSource
 from plugins.core.errors import GatewayError, ProviderFailed
 from plugins.core.money import printed_usd
 from plugins.core.stage import Phase, Stage, implements
-from plugins.proxy.answers import seconds, text_of, usage_of
+from plugins.proxy.answers import heard_seconds, seconds, text_of, usage_of
 from plugins.proxy.counting import counted
 from plugins.proxy.host_errors import read_host_error
 from plugins.proxy.refusals import error_frame, refuse
@@ -275,6 +275,7 @@ class Delivery:
         stated = usage_of(call.endpoint, answer)
         if call.endpoint is Endpoint.TRANSCRIPTIONS and (stated is None or stated.is_empty):
             length = seconds(answer.get("duration")) or call.notes.get("audio_s", 0)
+            length = length or heard_seconds(str(answer.get("text", "")).encode() or body)
             return Usage(audio_s=seconds(float(length)), source=UsageSource.COUNTED)
         if call.endpoint is Endpoint.MODERATIONS:
             return stated or Usage()

@@ -166,6 +166,29 @@ def test_speech_hearing_and_moderation_have_their_rows(gateway: Gateway) -> None
     assert (row["cost_usd"], row["outcome"]) == ("0", "answered")
 
 
+@pytest.mark.spec("11.2")
+@pytest.mark.parametrize(
+    ("wanted", "audio_s"), [("json", "18"), ("srt", "18.024"), ("vtt", "18.024"), ("text", "80")]
+)
+def test_compressed_audio_is_charged_in_every_form_of_its_transcript(
+    gateway: Gateway, wanted: str, audio_s: str
+) -> None:
+    """Only a WAV file tells its length; 200 words are taken for 80 seconds."""
+    spoken = _post(
+        gateway, "/v1/audio/speech", model="tts-1", input="good day " * 100, voice="alloy"
+    )
+    heard = gateway.request(
+        "POST",
+        "/v1/audio/transcriptions",
+        gateway.demo_key,
+        files={"file": ("a.mp3", spoken.content)},
+        data={"model": "whisper-1", "response_format": wanted},
+    )
+    row = _row(gateway, heard)
+    assert Decimal(row["audio_s"]) == pytest.approx(Decimal(audio_s), abs=Decimal("0.05"))
+    assert Decimal(row["cost_usd"]) == Decimal(row["audio_s"]) * Decimal("0.0001")
+
+
 @pytest.mark.spec("2.12")
 @pytest.mark.parametrize("stream", [False, True])
 def test_tokens_cached_at_openai_are_priced_as_such(gateway: Gateway, stream: bool) -> None:
