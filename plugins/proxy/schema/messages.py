@@ -164,3 +164,17 @@ class Messages(Strict):
     tools: list[Tool] | None = None
     top_k: f.Index | None = None
     top_p: f.Probability | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a conversation in which nobody says anything; nothing of it would be sent on."""
+        if not any(_says_something(turn) for turn in self.messages):
+            after = " holds no text and no other content of a user or assistant; add some."
+            raise FieldError("invalid_value", after, path=".messages")
+
+
+def _says_something(turn: UserTurn | AssistantTurn | SystemTurn) -> bool:
+    if isinstance(turn, SystemTurn):
+        return False
+    if isinstance(turn.content, str):
+        return bool(turn.content.strip())
+    return any(not isinstance(b, TextBlock) or b.text.strip() for b in turn.content)
