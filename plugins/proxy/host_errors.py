@@ -5,6 +5,7 @@ provider said of the client's own request.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any, Final, cast
 
 from plugins.core.call import Call
@@ -25,6 +26,10 @@ _SUFFIX: Final = re.compile(
     r"\s*(?:LiteLLM: model group|Received Model Group=|Available Model).*", re.S
 )
 _SECRET: Final = re.compile(r"\b(?:sk|pk|key)-[\w*-]{4,}|https?://\S+", re.I)
+_INSIDE: Final = re.compile(r"litellm|modify_params|traceback|model[ _]group", re.I)
+"""LiteLLM's own advice, which is for operators."""
+_QUOTED: Final = 12
+"""A text of the client's that shares about twice as many characters in a row is being quoted."""
 _CLIENT_FAULTS: Final = {
     400: InvalidRequest,
     404: InvalidRequest,
@@ -50,7 +55,7 @@ def read_host_error(call: Call, status: int, body: bytes) -> GatewayError:
     if call.refusal is not None:
         return call.refusal
     if status in _CLIENT_FAULTS:
-        return _CLIENT_FAULTS[status](_cleaned(body), code="provider_refused_request")
+        return _CLIENT_FAULTS[status](_cleaned(call, body), code="provider_refused_request")
     if status == RateLimited.status:
         return RateLimited(
             "the provider's rate limit is reached; slow down or try again later",
@@ -71,7 +76,7 @@ def not_found(path: str) -> NotFound:
     return NotFound(f"this gateway serves nothing at {path[:128]!r}", code="route_not_found")
 
 
-def _cleaned(body: bytes) -> str:
+def _cleaned(call: Call, body: bytes) -> str:
     answer = json_or_none(body) or {}
     error: object = answer.get("error") or answer.get("detail") or {}
     message: object = (
@@ -87,6 +92,28 @@ def _cleaned(body: bytes) -> str:
             else str(inner)
         )
     text = _SECRET.sub("[removed]", text).strip()[:MAX_MESSAGE]
+    if _INSIDE.search(text) or _quotes(text, call.body):
+        text = ""
     return (
         f"the provider refused the request: {text}" if text else "the provider refused the request"
     )
+
+
+def _quotes(message: str, body: dict[str, Any]) -> bool:
+    """Tell whether a message repeats what the client wrote: prompts stay out of errors and logs."""
+    written = "\n".join(_texts(body))
+    pieces = (message[at : at + _QUOTED] for at in range(0, len(message) - _QUOTED + 1, _QUOTED))
+    return any(piece in written for piece in pieces)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Give every text in a body, in no order."""
+    layer: list[Any] = [value]
+    while layer:
+        inner: Any = layer.pop()
+        if isinstance(inner, str):
+            yield inner
+        elif isinstance(inner, dict):
+            layer.extend(cast("dict[str, Any]", inner).values())
+        elif isinstance(inner, list):
+            layer.extend(cast("list[Any]", inner))

@@ -133,6 +133,35 @@ def test_what_litellm_would_stumble_over_is_refused_before(gateway: Gateway, nam
     assert answer.json()["error"]["param"]
 
 
+ADVISED = [
+    [{"role": "system", "content": "hello"}],
+    [
+        {"role": "user", "content": "hello"},
+        {
+            "role": "assistant",
+            "tool_calls": [
+                {
+                    "id": "c",
+                    "type": "function",
+                    "function": {"name": "f", "arguments": "born 1980-01-01 in Utrecht"},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "c", "content": "hello"},
+    ],
+]
+
+
+@pytest.mark.parametrize("messages", ADVISED)
+def test_litellms_advice_to_operators_and_quotes_of_the_prompt_stay_inside(
+    gateway: Gateway, messages: list[object]
+) -> None:
+    answer = gateway.chat(model="claude-3-5-sonnet", messages=messages)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "provider_refused_request")
+    assert "litellm" not in answer.text.lower()
+    assert "Utrecht" not in answer.text
+
+
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "", "é"])
 def test_json_is_json_whatever_its_content_type_says(gateway: Gateway, kind: str) -> None:
     answer = gateway.request(
