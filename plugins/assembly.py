@@ -3,6 +3,7 @@
 Read this first: `STAGES` is the way of a call, in code.
 """
 
+import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugins.agents.rules import Catalogue
 from plugins.agents.stage import AgentsStage
+from plugins.alerts.log import LogSender
+from plugins.breaker.alerting import told
+from plugins.breaker.stage import BreakerStage
+from plugins.breaker.store import Circuits
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
@@ -18,7 +23,7 @@ from plugins.cost.rules import Price
 from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
-from plugins.settings import Configuration, Environment
+from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
 from plugins.tenancy.rules import KeyHasher
@@ -41,6 +46,12 @@ class Parts:
     tenants: TenantStore
     ledger: LedgerStore
     drain: Drain
+    circuits: Circuits
+
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Give all deployments of `model_list`."""
+        return tuple(self.configuration.deployments.values())
 
     def catalogue_names(self) -> tuple[frozenset[str], frozenset[str]]:
         """Give the agents and the plain models that exist."""
@@ -49,6 +60,9 @@ class Parts:
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue),
+    "breaker": lambda parts: BreakerStage(
+        parts.circuits, {d.model_name: d.provider for d in parts.deployments}
+    ),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
 }
 
@@ -69,6 +83,7 @@ def build(
     spool = Spool(environment.data_dir / "spool")
     hasher = KeyHasher(environment.secret)
     ledger = LedgerStore(engine)
+    alerts = LogSender()
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -82,4 +97,11 @@ def build(
         tenants=TenantStore(engine, hasher),
         ledger=ledger,
         drain=Drain(link, spool, ledger, engine, clock),
+        circuits=Circuits(
+            link,
+            clock,
+            configuration.policy.breaker.policy,
+            random.random,
+            lambda provider, before, after: told(alerts, provider, before, after),
+        ),
     )

@@ -7,6 +7,7 @@ from plugins.proxy.auth import authenticate
 from plugins.proxy.hooks import PluginSwitch
 
 agents = PluginSwitch("agents")
+breaker = PluginSwitch("breaker")
 ledger = PluginSwitch("ledger")
 
-__all__ = ["agents", "authenticate", "ledger"]
+__all__ = ["agents", "authenticate", "breaker", "ledger"]

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import override
 
+from plugins.breaker.rules import BreakerPolicy
 from plugins.core.agent import Agent
 
 DEFAULT_CONFIG: Final = "proxy_config.yaml"
@@ -74,6 +75,23 @@ class Limits(_Frozen):
     audio_bytes: int = Field(default=26_214_400, gt=0, le=100_000_000)
 
 
+class Breaker(_Frozen):
+    """When a provider's circuit opens and how long it stays so; seconds."""
+
+    failures_to_open: int = Field(default=3, ge=1, le=1000)
+    cool_off_s: float = Field(default=5.0, gt=0, le=3600)
+    longest_cool_off_s: float = Field(default=300.0, gt=0, le=86_400)
+
+    @property
+    def policy(self) -> BreakerPolicy:
+        """Give it as the breaker's rules take it."""
+        return BreakerPolicy(
+            failures_to_open=self.failures_to_open,
+            cool_off_s=self.cool_off_s,
+            longest_cool_off_s=max(self.longest_cool_off_s, self.cool_off_s),
+        )
+
+
 class Policy(_Frozen):
     """The `sluice:` section."""
 
@@ -81,6 +99,7 @@ class Policy(_Frozen):
     prices: dict[str, PriceRow] = {}
     retired: dict[str, date] = {}
     limits: Limits = Limits()
+    breaker: Breaker = Breaker()
 
 
 class Deployment(BaseModel):

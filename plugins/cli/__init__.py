@@ -17,6 +17,7 @@ COMMANDS: Final = {
     "migrate": "Bring the database to this release's schema.",
     "tenants": "Make, list, suspend and resume tenants.",
     "keys": "Make, list, rotate and revoke virtual keys.",
+    "circuits": "Show the providers' circuit breakers, and set them by hand.",
     "spend": "Show what was spent, by day, agent or model.",
 }
 

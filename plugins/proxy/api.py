@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from plugins.assembly import Parts
+from plugins.breaker import routes as breaker_routes
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
 from plugins.core.tenant import Principal, Role
 from plugins.cost import routes as cost_routes
@@ -70,6 +71,10 @@ def build_api(parts: Parts) -> FastAPI:
             parts.tenants, principal_of, administrator, parts.catalogue_names, parts.clock
         ),
         prefix=prefix,
+    )
+    providers = {deployment.provider for deployment in parts.deployments}
+    app.include_router(
+        breaker_routes.router(parts.circuits, providers, administrator), prefix=prefix
     )
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -157,7 +157,10 @@ class Conductor(CustomLogger):
         if call is None:
             return
         error: Any = kwargs.get("exception")
-        await self.end_attempt(call, type(error).__name__, getattr(error, "status_code", None))
+        status = getattr(error, "status_code", None)
+        if call.attempts:
+            call.attempts[-1].retry_after_s = _retry_after_s(error)
+        await self.end_attempt(call, type(error).__name__, status)
 
     async def end_attempt(self, call: Call, error_class: str | None, status: object) -> None:
         """End the attempt that runs, once; the door calls this for the one that succeeded.
@@ -175,6 +178,15 @@ class Conductor(CustomLogger):
         attempt.status = status if isinstance(status, int) else None
         for stage in self._stages():
             await stage.attempt_ended(call, attempt)
+
+
+def _retry_after_s(error: Any) -> float:
+    """Read how long a provider asks to be left alone; 0 when it does not say so in seconds."""
+    headers = getattr(error, "litellm_response_headers", None) or getattr(
+        getattr(error, "response", None), "headers", None
+    )
+    stated = headers.get("retry-after", "") if headers is not None else ""
+    return float(stated) if str(stated).isdecimal() else 0.0
 
 
 def _refuse_if(call: Call, refusal: GatewayError | None) -> None:

@@ -70,7 +70,12 @@ async def install() -> None:
     host.put_before(door)
     _tasks.extend(
         asyncio.create_task(work)
-        for work in (parts.directory.run(), parts.drain.run(), _open(door, application, parts))
+        for work in (
+            parts.directory.run(),
+            parts.drain.run(),
+            parts.circuits.run(),
+            _open(door, application, parts),
+        )
     )
 
 

@@ -104,6 +104,12 @@ class Gateway:
             yield
         finally:
             self.faults(provider)
+            self.release(provider)
+
+    def release(self, provider: str) -> None:
+        """Close the provider's circuit, which its faults may have opened, on every worker."""
+        released = self.admin("POST", f"/sluice/circuits/{provider}", json={"state": "auto"})
+        released.raise_for_status()
 
     def practice_requests(self, since: int = 0) -> list[dict[str, Any]]:
         """What the practice providers were asked, oldest first."""
