@@ -21,6 +21,7 @@ from plugins.proxy.api import build_api
 from plugins.proxy.door import App, Door
 from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
 from plugins.proxy.prices import lifecycle_notes, price_list, prices_of
+from plugins.proxy.quiet import quieten
 from plugins.settings import DEFAULT_CONFIG, NOTICES, environment, load
 
 DATABASE_WAIT_S: Final = 60.0
@@ -55,6 +56,7 @@ async def install() -> None:
     conductor = Conductor(plugged.stages, plugged.guarded, providers, practice)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     host.mark_absent()
+    quieten()
     application = host.lean_application()
     host.watch_streams()
     door = Door(
