@@ -1,7 +1,7 @@
 """Counts tokens where a provider did not, off the event loop."""
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import litellm
 import orjson
@@ -11,6 +11,9 @@ from plugins.core.call import Call, Endpoint, Usage, UsageSource
 MAX_COUNTED: Final = 400_000
 """Characters beyond this are taken at four to a token: exact counts of megabytes take seconds."""
 CHARACTERS_PER_TOKEN: Final = 4
+_BINARY: Final = frozenset(
+    {"image_url", "input_audio", "audio", "file", "file_data", "source", "url", "data"}
+)
 _PROMPT_KEYS: Final = ("messages", "input", "prompt", "system", "instructions", "tools")
 
 
@@ -50,17 +53,17 @@ def _tokens(text: str) -> int:
 
 
 def _prompt_texts(parts: list[Any]) -> list[str]:
-    """Flatten a prompt into its texts; data URLs of images and audio are not text."""
+    """Flatten a prompt into its texts; images, audio and files are not text."""
     found: list[str] = []
     for part in parts:
         if isinstance(part, str):
-            if not part.startswith("data:"):
-                found.append(part)
+            found.append(part)
         elif isinstance(part, list):
             found += _prompt_texts(part)  # pyright: ignore[reportUnknownArgumentType]
         elif isinstance(part, dict):
             if part.get("type") == "function":  # pyright: ignore[reportUnknownMemberType]
                 found.append(orjson.dumps(part).decode())
             else:
-                found += _prompt_texts(list(part.values()))  # pyright: ignore[reportUnknownArgumentType]
+                fields = cast("dict[str, Any]", part)
+                found += _prompt_texts([fields[key] for key in fields if key not in _BINARY])
     return found

@@ -28,6 +28,8 @@ EndAttempt = Callable[[Call, str | None, object], Awaitable[None]]
 _log: Final = logging.getLogger("sluice.door")
 _OK: Final = 200
 _FIRST_ERROR: Final = 400
+_CLIENT_LEFT: Final = 499
+"""LiteLLM's answer when the client is gone, and ours in the ledger; no standard has a number."""
 USAGE_BY_HOST: Final = "usage_by_host"
 """Note on a call whose stream's usage LiteLLM has counted itself, since the provider gave none."""
 _GENERATIVE: Final = frozenset(
@@ -109,9 +111,12 @@ class Delivery:
             return
         call.outcome = Outcome.DISCONNECTED
         call.error_class = "ClientDisconnected"
-        if self._streaming:
+        if call.attempts:
+            # What was sent is charged, also when nothing came back before the client left.
+            call.deployment = call.deployment or _last_deployment(call)
             call.usage = await self._stream_usage()
-        await self._settle(499)
+        await self._end_attempt(call, call.error_class, _CLIENT_LEFT)
+        await self._settle(_CLIENT_LEFT)
 
     async def break_off(self, error_class: str) -> None:
         """End an answer that LiteLLM left without one."""
@@ -139,6 +144,9 @@ class Delivery:
     async def _whole(self, body: bytes) -> None:
         status: int = self._start["status"]
         call = self._call
+        if status == _CLIENT_LEFT:
+            await self.abandon()
+            return
         if status >= _FIRST_ERROR:
             call.outcome = Outcome.REFUSED if call.refusal else Outcome.FAILED
             if not call.refusal:
@@ -284,11 +292,14 @@ class Delivery:
         return await counted(call, text_of(call.endpoint, answer), None)
 
     async def _stream_usage(self) -> Usage:
-        stated = self._follower.usage
-        if stated is not None and self._follower.ended:
+        follower = self._follower
+        stated = follower.usage
+        whole = stated is not None and follower.ended and follower.usage_is_whole
+        # Nobody writes text from no tokens; gathering it is dear, so only for a zero.
+        if stated is not None and whole and (stated.output_tokens or not follower.written_text()):
             by_host = USAGE_BY_HOST in self._call.notes
             return replace(stated, source=UsageSource.COUNTED) if by_host else stated
-        return await counted(self._call, self._follower.written_text(), stated)
+        return await counted(self._call, follower.written_text(), stated)
 
     async def _send_start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         await self._send(
@@ -306,7 +317,8 @@ class Delivery:
 
     async def _send_refusal(self, error: GatewayError) -> None:
         reply = refuse(error, self._call.endpoint, self._call.id)
-        headers = [*reply.headers, *call_headers(self._call)[2:]]
+        named = {name for name, _ in reply.headers}
+        headers = [*reply.headers, *(h for h in call_headers(self._call) if h[0] not in named)]
         await self._send(
             {"type": "http.response.start", "status": reply.status, "headers": headers}
         )

@@ -254,8 +254,7 @@ class Door:
             await self._own(scope, _Replay(raw, receive), send)
 
     async def _reply(self, reply: Reply, scope: Scope, line: "_Line") -> None:
-        headers = [*reply.headers, (b"content-length", str(len(reply.body)).encode())]
-        start = {"type": "http.response.start", "status": reply.status, "headers": headers}
+        start = {"type": "http.response.start", "status": reply.status, "headers": reply.headers}
         await line.send(start)
         await line.send({"type": "http.response.body", "body": reply.body, "more_body": True})
         if not line.heard and closes(scope):

@@ -70,7 +70,9 @@ async def parse_transcription(raw: bytes, headers: Iterable[tuple[bytes, bytes]]
 def _wave_seconds(audio: bytes) -> float:
     try:
         with wave.open(io.BytesIO(audio)) as file:
-            return file.getnframes() / file.getframerate()
+            # A header written to a pipe states the largest number; the bytes are what there is.
+            bytes_a_frame = file.getnchannels() * file.getsampwidth()
+            return min(file.getnframes(), len(audio) // bytes_a_frame) / file.getframerate()
     except (wave.Error, EOFError, ArithmeticError, RuntimeError, ValueError, struct.error):
         # A header that lies makes Python's reader raise any of these.
         return 0.0

@@ -4,6 +4,7 @@ LiteLLM's messages name deployments, addresses and other model groups; a client 
 provider said of the client's own request.
 """
 
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any, Final, cast
@@ -20,10 +21,14 @@ from plugins.core.errors import (
 )
 from plugins.proxy.streams import json_or_none
 
+_log: Final = logging.getLogger("sluice.door")
+
 MAX_MESSAGE: Final = 500
+_READ: Final = 20_000
+"""Characters of LiteLLM's message that are looked at; a provider may quote a whole prompt."""
 _PREFIX: Final = re.compile(r"^(?:litellm\.)?(?:\w+Error: |\w+Exception - |litellm\.\w+: )+")
 _SUFFIX: Final = re.compile(
-    r"\s*(?:LiteLLM: model group|Received Model Group=|Available Model).*", re.S
+    r"(?:LiteLLM: model group|Received Model Group=|Available Model).*", re.S
 )
 _SECRET: Final = re.compile(r"\b(?:sk|pk|key)-[\w*-]{4,}|https?://\S+", re.I)
 _INSIDE: Final = re.compile(r"litellm|modify_params|traceback|model[ _]group", re.I)
@@ -32,7 +37,6 @@ _QUOTED: Final = 12
 """A text of the client's that shares about twice as many characters in a row is being quoted."""
 _CLIENT_FAULTS: Final = {
     400: InvalidRequest,
-    404: InvalidRequest,
     409: InvalidRequest,
     413: BodyTooLarge,
     415: InvalidRequest,
@@ -54,6 +58,13 @@ def read_host_error(call: Call, status: int, body: bytes) -> GatewayError:
     """
     if call.refusal is not None:
         return call.refusal
+    if status == NotFound.status and call.attempts:
+        # A tenant's names are checked at the door: what the provider misses is the operator's.
+        _log.error("call %s: the provider knows nothing of %s", call.id, call.attempts[-1].group)
+        return ProviderFailed(
+            "the model behind this name is not available at its provider; the operator is told",
+            code="model_unavailable",
+        )
     if status in _CLIENT_FAULTS:
         return _CLIENT_FAULTS[status](_cleaned(call, body), code="provider_refused_request")
     if status == RateLimited.status:
@@ -82,7 +93,7 @@ def _cleaned(call: Call, body: bytes) -> str:
     message: object = (
         cast("dict[str, Any]", error).get("message") if isinstance(error, dict) else error
     )
-    text = _SUFFIX.sub("", _PREFIX.sub("", str(message or "")))
+    text = _SUFFIX.sub("", _PREFIX.sub("", str(message or "")[:_READ])).strip()
     nested = json_or_none(text.encode())
     if nested is not None:
         inner: object = nested.get("error") or nested

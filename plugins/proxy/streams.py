@@ -11,19 +11,9 @@ from plugins.proxy.answers import events_of, frame_text, has_unreadable, usage_o
 KEPT_BYTES: Final = 4_000_000
 """Frames are kept up to here, to count their text when the provider states no usage."""
 
-_LAST: Final = {
-    Endpoint.MESSAGES: (
-        b"event: message_stop",
-        b'"type":"message_stop"',
-        b'"type": "message_stop"',
-    ),
-    Endpoint.RESPONSES: (
-        b"event: response.completed",
-        b'"type":"response.completed"',
-        b'"type": "response.completed"',
-        b'"type":"response.incomplete"',
-        b'"type": "response.incomplete"',
-    ),
+_LAST_EVENTS: Final = {
+    Endpoint.MESSAGES: ("message_stop",),
+    Endpoint.RESPONSES: ("response.completed", "response.incomplete"),
 }
 _DONE: Final = (b"data: [DONE]", b"data:[DONE]")
 
@@ -39,12 +29,15 @@ class StreamFollower:
     def __init__(self, endpoint: Endpoint, *, hide_usage: bool) -> None:
         self._endpoint: Final = endpoint
         self._hide_usage: Final = hide_usage
-        self._last_marks: Final = _LAST.get(endpoint, _DONE)
+        self._last_events: Final = _LAST_EVENTS.get(endpoint, ())
+        self._last_marks: Final = [event.encode() for event in self._last_events]
         self._rest = b""
         self._kept: list[bytes] = []
         self._kept_bytes = 0
         self._number: int | None = None
         self.usage: Usage | None = None
+        self.usage_is_whole = False
+        """The usage is that of the whole answer, not only of its start."""
         self.ended = False
         """The frame that tells the client that the answer is whole has come."""
         self.failed = False
@@ -83,9 +76,7 @@ class StreamFollower:
         if self._is_damaged(frame):
             self.failed = True
             return None
-        if frame.startswith(self._last_marks) or any(
-            mark in frame for mark in self._last_marks if mark.startswith(b'"')
-        ):
+        if self._is_last(frame):
             self.ended = True
         if b'"usage"' in frame:
             events = events_of(frame)
@@ -97,10 +88,22 @@ class StreamFollower:
         if b'"error"' in frame and self._is_error(frame):
             self.failed = True
             return None
-        if self.usage is None and self._kept_bytes < KEPT_BYTES:
+        if self._kept_bytes < KEPT_BYTES:
             self._kept.append(frame)
             self._kept_bytes += len(frame)
         return frame
+
+    def _is_last(self, frame: bytes) -> bool:
+        """Tell whether a frame says that the answer is whole.
+
+        The search only saves parsing: a client's own schema, echoed in another event, may hold the
+        same words, so the event's own type decides.
+        """
+        if not self._last_events:
+            return frame.startswith(_DONE)
+        return any(mark in frame for mark in self._last_marks) and any(
+            event.get("type") in self._last_events for event in events_of(frame)
+        )
 
     def _is_damaged(self, frame: bytes) -> bool:
         """Tell whether part of the answer was lost on its way from the provider.
@@ -130,6 +133,7 @@ class StreamFollower:
             found = usage_of(self._endpoint, holder)
             if found is not None and not found.is_empty:
                 self.usage = _later(self.usage, found)
+                self.usage_is_whole = event.get("type") != "message_start"
 
     def _is_error(self, frame: bytes) -> bool:
         return any(

@@ -14,7 +14,7 @@ from plugins.core.call import Endpoint
 from plugins.proxy.schema import parse_body
 from plugins.proxy.schema.messages import Messages
 
-CACHE = {"type": "ephemeral", "ttl": "1h"}
+CACHE = {"type": "ephemeral", "ttl": "5m"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}
 TOOL = {"name": "look_up", "description": "d", "input_schema": SCHEMA, "cache_control": CACHE}
 IMAGE = {
@@ -61,9 +61,9 @@ def passes(**call: Any) -> None:
 OPTIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "system": {"system": [{"type": "text", "text": "s", "cache_control": CACHE}]},
-    "user": {"metadata": {"user_id": None}, "service_tier": "standard_only", "speed": "fast"},
+    "user": {"metadata": {"user_id": None}, "service_tier": "standard_only", "speed": "standard"},
     "sampling": {"extra_body": {"temperature": 1, "top_k": 0, "top_p": 0.9}},
-    "stops": {"stop_sequences": ["a", "b"], "stream": True, "inference_geo": "eu"},
+    "stops": {"stop_sequences": ["a", "b"], "stream": True, "inference_geo": "global"},
     "thinking": {"thinking": {"type": "enabled", "budget_tokens": 1024, "display": "omitted"}},
     "adaptive thinking": {"thinking": {"type": "adaptive"}, "output_config": {"effort": "max"}},
     "structured": {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}}},

@@ -46,7 +46,7 @@ def test_a_transcription_form_passes_and_gets_its_types() -> None:
         "known_speaker_names": ["a"],
         "known_speaker_references": ["data:audio/wav;base64,AAAA"],
         "languages": ["de", "en"],
-        "stream": True,
+        "stream": False,
     }
     found = parse_form(_fields(sent_by(lambda: create(file=file, model="m", **more))))
     assert found == {"model": "m", **more}

@@ -83,7 +83,7 @@ CHAT: dict[str, dict[str, Any]] = {
     },
     "nulls": {"temperature": None, "stop": None, "metadata": None, "stream": None, "n": None},
     "stream": {"stream": True, "stream_options": {"include_usage": True}},
-    "reasoning": {"reasoning_effort": "xhigh", "verbosity": "low", "service_tier": "flex"},
+    "reasoning": {"reasoning_effort": "xhigh", "verbosity": "low", "service_tier": "default"},
     "context": {"metadata": {"subject": "c-1", "session": "s", "entity_type": "resume"}},
     "stored": {"store": True, "safety_identifier": "s", "prompt_cache_key": "k"},
     "caching": {
@@ -366,7 +366,7 @@ def test_moderations_pass(given: Any) -> None:
 def test_speech_passes() -> None:
     create: Any = CLIENT.audio.speech.create
     call = {"model": "tts-1", "input": "hello", "voice": "alloy", "speed": 0.25}
-    more = {"instructions": "slow", "response_format": "pcm", "stream_format": "sse"}
+    more = {"instructions": "slow", "response_format": "pcm", "stream_format": "audio"}
     passes(Endpoint.SPEECH, lambda: create(**call))
     passes(Endpoint.SPEECH, lambda: create(**call, **more))
 

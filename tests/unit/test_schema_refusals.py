@@ -271,6 +271,7 @@ CASES: list[tuple[Endpoint, dict[str, Any], str, str]] = [
     (E, {"dimensions": 0}, "invalid_value", "dimensions"),
     (S, {"input": "a" * 4097}, "invalid_value", "input"),
     (S, {"voice": {"id": "v"}}, "invalid_type", "voice"),
+    (S, {"stream_format": "sse"}, "invalid_value", "stream_format"),
     (S, {"speed": 4.1}, "invalid_value", "speed"),
 ]
 

@@ -1,6 +1,9 @@
 """Reading usage and streams in each endpoint's wire format."""
 
+import io
 import itertools
+import time
+import wave
 from typing import Any
 
 import orjson
@@ -9,8 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.core.call import Endpoint, Usage, UsageSource
+from plugins.core.errors import Forbidden
 from plugins.proxy.answers import text_of, usage_of
+from plugins.proxy.forms import _wave_seconds
+from plugins.proxy.host_errors import read_host_error
+from plugins.proxy.refusals import refuse
 from plugins.proxy.streams import StreamFollower
+from tests.making import a_call
 
 PROVIDER = UsageSource.PROVIDER
 
@@ -165,3 +173,44 @@ def test_what_was_written_can_be_counted() -> None:
     follower = StreamFollower(Endpoint.CHAT, hide_usage=False)
     follower.feed(_delta("Hel") + _delta("lo"))
     assert follower.written_text() == "Hello"
+
+
+def test_a_clients_own_schema_cannot_pass_for_the_last_frame() -> None:
+    echoed = {"properties": {"type": "x", "a": {"type": "response.completed"}}}
+    created = _chat(type="response.created", response={"text": {"schema": echoed}})
+    follower = StreamFollower(Endpoint.RESPONSES, hide_usage=False)
+    now, held = follower.feed(created)
+    assert (now, held, follower.ended) == ([created], [], False)
+
+
+def test_what_anthropic_wrote_after_its_first_report_can_be_counted() -> None:
+    follower = StreamFollower(Endpoint.MESSAGES, hide_usage=False)
+    follower.feed(MESSAGES_STREAM[: MESSAGES_STREAM.index(b"event: message_delta")])
+    assert follower.written_text() == "Hello"
+    assert follower.usage == Usage(12, 1, cached_input_tokens=3, source=PROVIDER)
+    assert not follower.usage_is_whole
+
+
+def test_a_wave_file_is_as_long_as_its_bytes_whatever_its_header_says() -> None:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16_000))
+    piped = bytearray(buffer.getvalue())
+    piped[40:44] = b"\xff\xff\xff\xff"
+    assert _wave_seconds(bytes(piped)) == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_long_error_of_the_host_is_cleaned_in_bounded_time() -> None:
+    body = orjson.dumps({"error": {"message": "litellm.BadRequestError: " + " " * 200_000}})
+    started_s = time.process_time()
+    error = read_host_error(a_call(), 400, body)
+    assert time.process_time() - started_s < 0.5
+    assert error.message == "the provider refused the request"
+
+
+def test_no_header_stands_twice_in_a_refusal() -> None:
+    names = [name for name, _ in refuse(Forbidden("no"), Endpoint.CHAT, "id").headers]
+    assert len(names) == len(set(names))

@@ -33,7 +33,8 @@ LogitBias = Annotated[
 ]
 Stop = str | Annotated[list[str], Meta(max_length=4)] | None
 
-ServiceTier = Literal["auto", "default", "flex", "scale", "priority", "fast"]
+# Only what is charged at the listed price: the ledger prices no other tier, place or speed.
+ServiceTier = Literal["auto", "default"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Level = Literal["low", "medium", "high"]
 Detail = Literal["auto", "low", "high", "original"]
@@ -88,4 +89,4 @@ class CacheControl(Strict):
     """The end of a cacheable prefix, in Anthropic's words."""
 
     type: Literal["ephemeral"]
-    ttl: Literal["5m", "1h"] | None = None
+    ttl: Literal["5m"] | None = None  # an hour is charged at another price than the ledger's

@@ -63,7 +63,10 @@ class Transcription(Strict, omit_defaults=True):
     timestamp_granularities: list[Literal["word", "segment"]] | None = None
 
     def __post_init__(self) -> None:
-        """Refuse options that contradict each other."""
+        """Refuse options that contradict each other, and streams, whose end is not followed."""
+        if self.stream:
+            after = " must be false: transcriptions are answered whole here; remove this field."
+            raise FieldError("invalid_value", after, path=".stream")
         if self.timestamp_granularities and self.response_format != "verbose_json":
             after = " needs `response_format` to be `verbose_json`; set it or remove this field."
             raise FieldError("invalid_value", after, path=".timestamp_granularities")

@@ -148,11 +148,11 @@ class Messages(Strict):
     messages: Annotated[list[UserTurn | AssistantTurn | SystemTurn], Meta(min_length=1)]
     cache_control: CacheControl | None = None
     diagnostics: None = None
-    inference_geo: f.Label | None = None
+    inference_geo: Literal["global"] | None = None
     metadata: AnthropicMetadata | None = None
     output_config: OutputConfig | None = None
     service_tier: Literal["auto", "standard_only"] | None = None
-    speed: Literal["standard", "fast"] | None = None
+    speed: Literal["standard"] | None = None
     stop_sequences: Annotated[list[f.Text], Meta(max_length=64)] | None = None
     stream: bool | None = None
     system: System | None = None
