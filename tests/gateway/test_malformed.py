@@ -162,6 +162,17 @@ def test_litellms_advice_to_operators_and_quotes_of_the_prompt_stay_inside(
     assert "Utrecht" not in answer.text
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["llama-3", "mistral"])
+def test_responses_reach_models_that_speak_chat_alone(
+    gateway: Gateway, model: str, stream: bool
+) -> None:
+    body = {"model": model, "input": "hello", "stream": stream}
+    answer = gateway.request("POST", "/v1/responses", gateway.demo_key, json=body)
+    assert answer.status_code == 200, answer.text
+    assert "error" not in answer.text or '"error":null' in answer.text.replace(" ", "")
+
+
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "", "é"])
 def test_json_is_json_whatever_its_content_type_says(gateway: Gateway, kind: str) -> None:
     answer = gateway.request(
