@@ -49,6 +49,7 @@ def _record(**changes: object) -> KeyRecord:
         (None, "token", "invalid_api_key"),
         (_record(), "other", "invalid_api_key"),
         (_record(revoked_at=NOW), "token", "key_revoked"),
+        (_record(revoked_at=NOW + timedelta(hours=1)), "token", "key_revoked"),
         (_record(revoked_at=NOW), "other", "invalid_api_key"),
         (_record(principal=Principal("k", "acme", expires_at=NOW)), "token", "key_expired"),
         (
