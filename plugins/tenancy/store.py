@@ -140,7 +140,7 @@ class TenantStore:
 
         Raises:
             NotFound: when there is no such key.
-            Conflict: when it is revoked or was rotated before.
+            Conflict: when it is revoked, was rotated before or has expired.
         """
         async with transaction(self._engine) as connection:
             version = await _next_version(connection)
@@ -149,6 +149,11 @@ class TenantStore:
                 raise NotFound(f"no key {key_id!r}; `sluice keys list` shows them")
             if old.revoked_at is not None or old.rotated_to is not None:
                 raise Conflict(f"key {key_id!r} is revoked or rotated already; create a new one")
+            if old.expires_at is not None and old.expires_at <= now:
+                raise Conflict(
+                    f"key {key_id!r} expired at {old.expires_at:%Y-%m-%dT%H:%M:%SZ}, and its"
+                    " replacement would too; create a new one"
+                )
             token, row = await self._insert_key(connection, _copy_of(old))
             until = now + grace
             expires_at = min(until, old.expires_at) if old.expires_at else until

@@ -136,6 +136,14 @@ async def test_rotation_never_lengthens_a_keys_life(store: TenantStore) -> None:
     assert {row["expires_at"] for row in kept.values()} == {ends}
 
 
+async def test_an_expired_key_is_not_rotated_into_a_dead_one(store: TenantStore) -> None:
+    ends = SystemClock().now() + timedelta(minutes=5)
+    _, key_id = await _key(store, expires_at=ends)
+    with pytest.raises(Conflict, match="expired at .*; create a new one"):
+        await store.rotate_key(key_id, timedelta(days=1), ends)
+    assert [row["key_id"] for row in await store.list_keys("acme")] == [key_id]
+
+
 async def test_what_does_not_exist_is_said(store: TenantStore) -> None:
     with pytest.raises(NotFound):
         await store.create_key(NewKey(Role.TENANT, "nobody"))
