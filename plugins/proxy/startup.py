@@ -76,7 +76,7 @@ async def install() -> None:
             parts.directory.run(),
             parts.drain.run(),
             parts.circuits.run(),
-            _open(door, application, parts),
+            _open(door, application, parts, plugged),
         )
     )
 
@@ -116,6 +116,12 @@ class PluggedIn:
         return self._guarded
 
 
+    def missing(self) -> list[str]:
+        """Name the plugins that the configuration lists and LiteLLM did not take up."""
+        on = {stage.name for stage in self.stages()}
+        return [name for name in self._parts.configuration.plugins if name in STAGES.keys() - on]
+
+
 async def _until_answered(work: Callable[[], Awaitable[None]]) -> None:
     """Try until the database answers: at start-up it may still be coming up."""
     deadline_s = time.monotonic() + DATABASE_WAIT_S
@@ -128,8 +134,11 @@ async def _until_answered(work: Callable[[], Awaitable[None]]) -> None:
             await asyncio.sleep(0.2)
 
 
-async def _open(door: Door, application: App, parts: Parts) -> None:
-    """Report ready once LiteLLM has loaded its models and has been through one call."""
+async def _open(door: Door, application: App, parts: Parts, plugged: PluggedIn) -> None:
+    """Report ready once LiteLLM has loaded its models and has been through one call.
+
+    A worker that lacks a plugin stays unready: without the ledger, say, calls would go unrecorded.
+    """
     try:
         async with asyncio.timeout(WARM_UP_LIMIT_S):
             await host.until_loaded()
@@ -137,4 +146,7 @@ async def _open(door: Door, application: App, parts: Parts) -> None:
     except Exception:  # noqa: BLE001 - a cold worker serves, only slower
         _log.exception("warm-up failed; the first call will be slow")
     host.settle_memory()
-    door.ready = True
+    missing = plugged.missing()
+    if missing:
+        _log.critical("LiteLLM did not take up these plugins: %s", ", ".join(missing))
+    door.ready = not missing

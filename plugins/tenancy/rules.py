@@ -31,12 +31,14 @@ class KeyRecord:
         hash: keyed hash of the whole token, 32 bytes.
         revoked_at: since when it is refused, UTC, or None.
         tenant_active: False while the tenant is suspended.
+        version: the directory's when this was last changed, or its tenant was.
     """
 
     principal: Principal
     hash: bytes
     revoked_at: datetime | None
     tenant_active: bool
+    version: int
 
 
 class KeyHasher:

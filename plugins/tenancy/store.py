@@ -259,6 +259,7 @@ class KeyDirectory:
             return verdict
         key_id = key_id_of(token)
         assert key_id is not None, "known() has refused a malformed key"  # noqa: S101 - narrowing
+        version = self._version
         try:
             async with self._lookups:
                 if key_id not in self._records:
@@ -269,7 +270,8 @@ class KeyDirectory:
             return Unavailable(
                 "the gateway cannot look this API key up just now; try again", retry_after_s=2
             )
-        if key_id not in self._records:
+        # A refresh meanwhile may have been told of this key's making, which the lookup was not.
+        if key_id not in self._records and version == self._version:
             self._forget_oldest_unknown()
             self._unknown[key_id] = None
         return self.known(token) or unknown_key()
@@ -322,7 +324,10 @@ class KeyDirectory:
             await connection.execute(text("SET LOCAL statement_timeout = '5s'"))
             rows: Iterable[Row[Any]] = (await connection.execute(joined)).all()
         for row in rows:
-            self._records[row.key_id] = _record(row)
+            # What was read before a change may arrive after it: a lookup overtaken by a refresh.
+            known = self._records.get(row.key_id)
+            if known is None or known.version <= row.version:
+                self._records[row.key_id] = _record(row)
 
     def _forget_oldest_unknown(self) -> None:
         if len(self._unknown) >= MAX_UNKNOWN:
@@ -343,4 +348,5 @@ def _record(row: "Row[Any]") -> KeyRecord:
         hash=bytes(row.hash),
         revoked_at=row.revoked_at,
         tenant_active=row.tenant_id is None or bool(row.active),
+        version=row.version,
     )

@@ -370,14 +370,15 @@ def test_a_client_that_leaves_in_mid_stream_is_charged_once(gateway: Gateway, na
     tenant = gateway.new_tenant()
     key = gateway.new_key(tenant)
     call_id = _leave_early(
-        gateway, path, key, {"model": model, "stream": True, **body}, after=b"This "
+        gateway, path, key, {"model": model, "stream": True, **body}, after=b"is "
     )
     row = gateway.call_row(call_id, limit_s=5)
     assert row["outcome"] == "disconnected"
     assert row["error_class"] == "ClientDisconnected"
     assert row["usage_source"] == "counted"
     assert row["input_tokens"] > 0
-    assert row["output_tokens"] > 0
+    # More than the one token that Anthropic reports at the start: what was written counts.
+    assert row["output_tokens"] > 1
     assert Decimal(row["cost_usd"]) == _price(model, row) > 0
     assert _total(gateway, tenant)["calls"] == 1
 

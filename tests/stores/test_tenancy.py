@@ -1,10 +1,14 @@
 """Tenants and keys against real PostgreSQL, and the worker's copy of them."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugins.core.clock import SystemClock
 from plugins.core.errors import Conflict, GatewayError, NotFound, Unavailable
@@ -25,6 +29,35 @@ def store(engine: AsyncEngine) -> TenantStore:
 @pytest.fixture
 def directory(engine: AsyncEngine) -> KeyDirectory:
     return KeyDirectory(engine, HASHER, SystemClock())
+
+
+class SlowEngine:
+    """Keeps what the first connection has read until it is released; the others are quick."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._is_first = True
+        self.has_read = asyncio.Event()
+        self.released = asyncio.Event()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[AsyncConnection]:
+        is_first, self._is_first = self._is_first, False
+        async with self._engine.connect() as connection:
+            yield connection
+        if is_first:
+            self.has_read.set()
+            await self.released.wait()
+
+
+@pytest.fixture
+def slow(engine: AsyncEngine) -> SlowEngine:
+    return SlowEngine(engine)
+
+
+@pytest.fixture
+def slow_directory(slow: SlowEngine) -> KeyDirectory:
+    return KeyDirectory(cast("AsyncEngine", slow), HASHER, SystemClock())
 
 
 async def _key(store: TenantStore, **rights: object) -> tuple[str, str]:
@@ -113,6 +146,42 @@ async def test_a_key_that_was_unknown_a_moment_ago_works_once_it_is_made(
     await store.rotate_key(key_id, timedelta(hours=1), SystemClock().now())
     await directory.refresh()
     assert _code(await directory.authenticate(token)) == "welcome"
+
+
+@pytest.mark.parametrize("change", ["key_revoked", "tenant_suspended"])
+async def test_a_lookup_overtaken_by_a_change_does_not_undo_it(
+    store: TenantStore, slow: SlowEngine, slow_directory: KeyDirectory, change: str
+) -> None:
+    token, key_id = await _key(store)
+    lookup = asyncio.create_task(slow_directory.authenticate(token))
+    await slow.has_read.wait()
+    if change == "key_revoked":
+        await store.revoke_key(key_id)
+    else:
+        await store.set_active("acme", active=False)
+    await slow_directory.refresh()
+    slow.released.set()
+    assert _code(await lookup) == change
+    assert _code(await slow_directory.authenticate(token)) == change
+
+
+async def test_a_key_made_while_it_was_looked_up_works(
+    store: TenantStore, slow: SlowEngine, slow_directory: KeyDirectory, engine: AsyncEngine
+) -> None:
+    token, _ = await _key(store)
+    _, other_id = await _key(store)
+    async with engine.begin() as connection:
+        made = keys.delete().where(keys.c.key_id != other_id).returning(*keys.columns)
+        held = (await connection.execute(made)).one()
+    lookup = asyncio.create_task(slow_directory.authenticate(token))
+    await slow.has_read.wait()
+    async with engine.begin() as connection:
+        await connection.execute(keys.insert().values(**held._mapping | {"version": 0}))
+    await store.revoke_key(other_id)
+    await slow_directory.refresh()
+    slow.released.set()
+    await lookup
+    assert _code(await slow_directory.authenticate(token)) == "welcome"
 
 
 async def test_rotation_keeps_the_rights_and_ends_the_old_key_after_its_grace(

@@ -39,6 +39,7 @@ def _record(**changes: object) -> KeyRecord:
         "hash": HASHER.hash("token"),
         "revoked_at": None,
         "tenant_active": True,
+        "version": 1,
     }
     return KeyRecord(**(values | changes))  # type: ignore[arg-type]
 
