@@ -259,7 +259,6 @@ class KeyDirectory:
             return verdict
         key_id = key_id_of(token)
         assert key_id is not None, "known() has refused a malformed key"  # noqa: S101 - narrowing
-        version = self._version
         try:
             async with self._lookups:
                 if key_id not in self._records:
@@ -270,8 +269,7 @@ class KeyDirectory:
             return Unavailable(
                 "the gateway cannot look this API key up just now; try again", retry_after_s=2
             )
-        # A refresh meanwhile may have been told of this key's making, which the lookup was not.
-        if key_id not in self._records and version == self._version:
+        if key_id not in self._records:
             self._forget_oldest_unknown()
             self._unknown[key_id] = None
         return self.known(token) or unknown_key()

@@ -165,25 +165,6 @@ async def test_a_lookup_overtaken_by_a_change_does_not_undo_it(
     assert _code(await slow_directory.authenticate(token)) == change
 
 
-async def test_a_key_made_while_it_was_looked_up_works(
-    store: TenantStore, slow: SlowEngine, slow_directory: KeyDirectory, engine: AsyncEngine
-) -> None:
-    token, _ = await _key(store)
-    _, other_id = await _key(store)
-    async with engine.begin() as connection:
-        made = keys.delete().where(keys.c.key_id != other_id).returning(*keys.columns)
-        held = (await connection.execute(made)).one()
-    lookup = asyncio.create_task(slow_directory.authenticate(token))
-    await slow.has_read.wait()
-    async with engine.begin() as connection:
-        await connection.execute(keys.insert().values(**held._mapping | {"version": 0}))
-    await store.revoke_key(other_id)
-    await slow_directory.refresh()
-    slow.released.set()
-    await lookup
-    assert _code(await slow_directory.authenticate(token)) == "welcome"
-
-
 async def test_rotation_keeps_the_rights_and_ends_the_old_key_after_its_grace(
     store: TenantStore, directory: KeyDirectory
 ) -> None:
