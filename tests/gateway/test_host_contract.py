@@ -16,6 +16,7 @@ from inspect import getsource as source
 warnings.simplefilter("ignore")
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
+from litellm.llms.base_llm.base_model_iterator import BaseModelResponseIterator
 from litellm.proxy import proxy_server
 from litellm.proxy.hooks import PROXY_HOOKS
 import litellm
@@ -40,7 +41,9 @@ facts = {
     "pre_call": names(CustomLogger.async_pre_call_hook),
     "deployment": names(CustomLogger.async_pre_call_deployment_hook),
     "failure": names(CustomLogger.async_log_failure_event),
-    "finish": callable(CustomStreamWrapper.finish_reason_handler),
+    "finish": names(CustomStreamWrapper.finish_reason_handler),
+    "finalize": names(CustomStreamWrapper._finalize_completed_stream),
+    "iterator": names(BaseModelResponseIterator._string_to_dict_parser),
     "wrapper": source(CustomStreamWrapper.__init__),
     "price": litellm.model_cost["gpt-4o"]["input_cost_per_token"],
 }
@@ -97,7 +100,9 @@ def test_the_hooks_take_the_parameters_that_ours_name(facts: dict[str, object]) 
 
 
 def test_a_stream_tells_whether_its_provider_finished_it(facts: dict[str, object]) -> None:
-    assert facts["finish"]
+    assert facts["finish"] == ["self"]
+    assert facts["finalize"] == ["self", "cache_hit"]
+    assert facts["iterator"] == ["str_line"]
     for attribute in ("received_finish_reason", "intermittent_finish_reason"):
         assert f"self.{attribute}" in str(facts["wrapper"])
 
