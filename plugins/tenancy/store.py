@@ -23,6 +23,8 @@ POLL_S: Final = 1.0
 WARM_KEYS: Final = 100_000
 MAX_LOOKUPS: Final = 2
 """Concurrent queries for keys never seen: made-up keys must not use up the pool."""
+PLACE_WAIT_S: Final = 1.0
+"""How long a lookup may wait for one of these places; with PostgreSQL away each takes seconds."""
 MAX_UNKNOWN: Final = 10_000
 
 _log: Final = logging.getLogger("sluice.tenancy")
@@ -260,9 +262,7 @@ class KeyDirectory:
         key_id = key_id_of(token)
         assert key_id is not None, "known() has refused a malformed key"  # noqa: S101 - narrowing
         try:
-            async with self._lookups:
-                if key_id not in self._records:
-                    await self._load(select(keys, tenants.c.active).where(keys.c.key_id == key_id))
+            await self._look_up(key_id)
         except Exception as error:
             if not is_outage(error):
                 raise
@@ -273,6 +273,16 @@ class KeyDirectory:
             self._forget_oldest_unknown()
             self._unknown[key_id] = None
         return self.known(token) or unknown_key()
+
+    async def _look_up(self, key_id: str) -> None:
+        """Read one key; a place that does not come free in time is an outage's TimeoutError."""
+        async with asyncio.timeout(PLACE_WAIT_S):
+            await self._lookups.acquire()
+        try:
+            if key_id not in self._records and key_id not in self._unknown:
+                await self._load(select(keys, tenants.c.active).where(keys.c.key_id == key_id))
+        finally:
+            self._lookups.release()
 
     async def warm(self) -> None:
         """Read the newest keys, so that calls go on when PostgreSQL goes away later."""

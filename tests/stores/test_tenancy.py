@@ -1,13 +1,14 @@
 """Tenants and keys against real PostgreSQL, and the worker's copy of them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import cast
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugins.core.clock import SystemClock
@@ -15,7 +16,13 @@ from plugins.core.errors import Conflict, GatewayError, NotFound, Unavailable
 from plugins.core.tenant import Principal, Role
 from plugins.store.tables import keys
 from plugins.tenancy.rules import KeyHasher, new_token
-from plugins.tenancy.store import KeyDirectory, NewKey, TenantStore
+from plugins.tenancy.store import (
+    MAX_LOOKUPS,
+    PLACE_WAIT_S,
+    KeyDirectory,
+    NewKey,
+    TenantStore,
+)
 from selfhosted.engines import EmbeddedPostgres
 
 HASHER = KeyHasher("a secret of the tests, long enough")
@@ -163,6 +170,23 @@ async def test_a_lookup_overtaken_by_a_change_does_not_undo_it(
     slow.released.set()
     assert _code(await lookup) == change
     assert _code(await slow_directory.authenticate(token)) == change
+
+
+async def test_a_lookup_waits_a_second_for_its_turn_and_no_longer(
+    store: TenantStore, directory: KeyDirectory, engine: AsyncEngine
+) -> None:
+    tokens = [(await _key(store))[0] for _ in range(MAX_LOOKUPS + 20)]
+    async with engine.begin() as connection:
+        await connection.execute(text("LOCK TABLE keys"))
+        began_s = time.monotonic()
+        lookups = [asyncio.create_task(directory.authenticate(token)) for token in tokens]
+        waited = await asyncio.gather(*lookups[MAX_LOOKUPS:])
+        assert time.monotonic() - began_s < PLACE_WAIT_S + 1
+    assert {_code(verdict) for verdict in waited} == {"service_unavailable"}
+    assert all(v.retry_after_s for v in waited if isinstance(v, GatewayError))
+    served = await asyncio.gather(*lookups[:MAX_LOOKUPS])
+    assert {_code(verdict) for verdict in served} == {"welcome"}
+    assert _code(await directory.authenticate(tokens[-1])) == "welcome"
 
 
 async def test_rotation_keeps_the_rights_and_ends_the_old_key_after_its_grace(
