@@ -59,6 +59,8 @@ class BreakerStage(Stage):
         if not attempt.provider:
             return
         if attempt.error_class is None:
+            if self._circuits.is_fresh(attempt.provider):
+                return
             self._background(self._circuits.succeeded(attempt.provider))
         elif is_providers_fault(attempt.status):
             self._background(self._circuits.failed(attempt.provider, attempt.retry_after_s))

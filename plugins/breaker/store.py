@@ -71,6 +71,10 @@ class Circuits:
         """Tell whether to try a provider; costs no round trip."""
         return self.get(provider).permit(self._now_s())
 
+    def is_fresh(self, provider: str) -> bool:
+        """Tell whether nothing is known against a provider."""
+        return self.get(provider) == _FRESH
+
     def wait_s(self, providers: Iterable[str]) -> float:
         """Give the seconds until the first of these providers may be probed."""
         until_s = min((self.get(p).until_s for p in providers), default=0.0)
@@ -99,8 +103,8 @@ class Circuits:
         )
 
     async def succeeded(self, provider: str) -> None:
-        """Note that the provider answered; does nothing while all is well."""
-        if self.get(provider) != _FRESH:
+        """Note that the provider answered; costs nothing while all is well."""
+        if not self.is_fresh(provider):
             await self._change(provider, Circuit.succeeded)
 
     async def pin(self, provider: str, to: State | None) -> Circuit:
