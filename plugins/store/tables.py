@@ -34,12 +34,14 @@ tenants: Final = Table(
 )
 
 # One row: bumped in the transaction of every change to keys or tenants. The row's lock orders the
-# changes, so that a worker which has seen version n has seen every change up to n.
+# changes, so that a worker which has seen version n has seen every change up to n. The fingerprint
+# tells which SLUICE_SECRET the keys are hashed with; it is empty until the first start.
 directory: Final = Table(
     "directory",
     metadata,
     Column("singleton", Boolean, primary_key=True, server_default="true"),
     Column("version", BigInteger, nullable=False),
+    Column("fingerprint", LargeBinary),
 )
 
 keys: Final = Table(

@@ -46,6 +46,10 @@ class KeyHasher:
 
     def __init__(self, secret: str) -> None:
         self._key: Final = hmac.digest(secret.encode(), b"sluice virtual keys v1", "sha256")
+        self.fingerprint: Final = hmac.digest(
+            secret.encode(), b"sluice secret fingerprint v1", "sha256"
+        )
+        """32 bytes that differ between secrets and tell nothing of them."""
 
     def hash(self, token: str) -> bytes:
         """Give 32 bytes that tell nothing of the token without the secret."""

@@ -17,6 +17,7 @@ from plugins.core.tenant import Principal, Role
 from plugins.store.database import is_outage, transaction
 from plugins.store.tables import directory, keys, tenants
 from plugins.tenancy.rules import KeyHasher, KeyRecord, judge, key_id_of, new_token, unknown_key
+from plugins.tenancy.secret import claim
 
 POLL_S: Final = 1.0
 """With the query's own time this keeps revocation under the two seconds promised."""
@@ -105,7 +106,7 @@ class TenantStore:
             NotFound: when its tenant does not exist.
         """
         async with transaction(self._engine) as connection:
-            return await self._insert_key(connection, wanted)
+            return await insert_key(connection, self._hasher, wanted)
 
     async def list_keys(self, tenant_id: str | None = None) -> list[Mapping[str, Any]]:
         """List keys without their hashes, newest first; all of them, or one tenant's."""
@@ -156,7 +157,7 @@ class TenantStore:
                     f"key {key_id!r} expired at {old.expires_at:%Y-%m-%dT%H:%M:%SZ}, and its"
                     " replacement would too; create a new one"
                 )
-            token, row = await self._insert_key(connection, _copy_of(old))
+            token, row = await insert_key(connection, self._hasher, _copy_of(old))
             until = now + grace
             expires_at = min(until, old.expires_at) if old.expires_at else until
             await connection.execute(
@@ -166,41 +167,47 @@ class TenantStore:
             )
             return token, row
 
-    async def _insert_key(
-        self, connection: AsyncConnection, wanted: NewKey
-    ) -> tuple[str, Mapping[str, Any]]:
-        version = await _next_version(connection)
-        if wanted.tenant_id is not None:
-            found = await connection.execute(
-                select(tenants.c.tenant_id).where(tenants.c.tenant_id == wanted.tenant_id)
-            )
-            if found.first() is None:
-                raise NotFound(f"no tenant {wanted.tenant_id!r}; `sluice tenants create` makes one")
-        key_id, token = new_token()
-        inserted = await connection.execute(
-            insert(keys)
-            .values(
-                key_id=key_id,
-                tenant_id=wanted.tenant_id,
-                role=wanted.role.value,
-                label=wanted.label,
-                hash=self._hasher.hash(token),
-                agents=list(wanted.agents),
-                models=list(wanted.models),
-                expires_at=wanted.expires_at,
-                version=version,
-            )
-            .returning(*_PUBLIC)
-        )
-        row = inserted.mappings().one()
-        return token, {str(key): value for key, value in row.items()}
-
     async def _rows(self, query: "Select[Any]") -> list[Mapping[str, Any]]:
         async with transaction(self._engine) as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
 
 _PUBLIC: Final = tuple(c for c in keys.columns if c.name not in {"hash", "version"})
+
+
+async def insert_key(
+    connection: AsyncConnection, hasher: KeyHasher, wanted: NewKey
+) -> tuple[str, Mapping[str, Any]]:
+    """Make a key within a transaction; as `TenantStore.create_key`, which has one of its own.
+
+    Raises:
+        NotFound: when its tenant does not exist.
+    """
+    version = await _next_version(connection)
+    if wanted.tenant_id is not None:
+        found = await connection.execute(
+            select(tenants.c.tenant_id).where(tenants.c.tenant_id == wanted.tenant_id)
+        )
+        if found.first() is None:
+            raise NotFound(f"no tenant {wanted.tenant_id!r}; `sluice tenants create` makes one")
+    key_id, token = new_token()
+    inserted = await connection.execute(
+        insert(keys)
+        .values(
+            key_id=key_id,
+            tenant_id=wanted.tenant_id,
+            role=wanted.role.value,
+            label=wanted.label,
+            hash=hasher.hash(token),
+            agents=list(wanted.agents),
+            models=list(wanted.models),
+            expires_at=wanted.expires_at,
+            version=version,
+        )
+        .returning(*_PUBLIC)
+    )
+    row = inserted.mappings().one()
+    return token, {str(key): value for key, value in row.items()}
 
 
 async def _next_version(connection: AsyncConnection) -> int:
@@ -285,8 +292,13 @@ class KeyDirectory:
             self._lookups.release()
 
     async def warm(self) -> None:
-        """Read the newest keys, so that calls go on when PostgreSQL goes away later."""
-        async with self._engine.connect() as connection:
+        """Read the newest keys, so that calls go on when PostgreSQL goes away later.
+
+        Raises:
+            Conflict: when the keys were made with another secret than this worker's.
+        """
+        async with self._engine.begin() as connection:
+            await claim(connection, self._hasher)
             version = (await connection.execute(select(directory.c.version))).scalar_one()
         await self._load(
             select(keys, tenants.c.active)

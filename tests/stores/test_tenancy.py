@@ -8,12 +8,14 @@ from datetime import timedelta
 from typing import cast
 
 import pytest
+import pytest_asyncio
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugins.core.clock import SystemClock
 from plugins.core.errors import Conflict, GatewayError, NotFound, Unavailable
 from plugins.core.tenant import Principal, Role
+from plugins.store import tables
 from plugins.store.tables import keys
 from plugins.tenancy.rules import KeyHasher, new_token
 from plugins.tenancy.store import (
@@ -25,12 +27,21 @@ from plugins.tenancy.store import (
 )
 from selfhosted.engines import EmbeddedPostgres
 
-HASHER = KeyHasher("a secret of the tests, long enough")
+SECRET = "a secret of the tests, long enough"
+HASHER = KeyHasher(SECRET)
+OTHER_SECRET = "some other installation's secret!"
 
 
 @pytest.fixture
 def store(engine: AsyncEngine) -> TenantStore:
     return TenantStore(engine, HASHER)
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def unclaimed(engine: AsyncEngine) -> None:
+    """Each test meets a database that no secret has claimed."""
+    async with engine.begin() as connection:
+        await connection.execute(tables.directory.update().values(fingerprint=None))
 
 
 @pytest.fixture
@@ -115,7 +126,7 @@ async def test_a_known_identifier_with_another_secret_is_refused(
     store: TenantStore, directory: KeyDirectory, engine: AsyncEngine
 ) -> None:
     token, _ = await _key(store)
-    other = KeyDirectory(engine, KeyHasher("some other installation's secret!"), SystemClock())
+    other = KeyDirectory(engine, KeyHasher(OTHER_SECRET), SystemClock())
     assert _code(await other.authenticate(token)) == "invalid_api_key"
 
 
@@ -247,3 +258,22 @@ async def test_known_keys_work_while_postgresql_is_away_and_new_ones_wait(
     finally:
         postgres.start()
     assert _code(await directory.authenticate(unseen)) == "welcome"
+
+
+async def test_a_worker_with_another_secret_does_not_start(
+    directory: KeyDirectory, engine: AsyncEngine
+) -> None:
+    await directory.warm()
+    other = KeyDirectory(engine, KeyHasher(OTHER_SECRET), SystemClock())
+    with pytest.raises(Conflict, match=r"SLUICE_SECRET is not the secret .* set it to") as refusal:
+        await other.warm()
+    assert OTHER_SECRET not in refusal.value.message
+    await KeyDirectory(engine, KeyHasher(SECRET), SystemClock()).warm()
+
+
+async def test_of_two_workers_that_start_at_once_with_different_secrets_one_is_refused(
+    directory: KeyDirectory, engine: AsyncEngine
+) -> None:
+    other = KeyDirectory(engine, KeyHasher(OTHER_SECRET), SystemClock())
+    ended = await asyncio.gather(directory.warm(), other.warm(), return_exceptions=True)
+    assert sorted(type(e).__name__ for e in ended) == ["Conflict", "NoneType"]

@@ -16,7 +16,8 @@ _UP = (
         created_at timestamptz NOT NULL DEFAULT now())""",
     """CREATE TABLE directory (
         singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-        version bigint NOT NULL)""",
+        version bigint NOT NULL,
+        fingerprint bytea)""",
     "INSERT INTO directory (version) VALUES (0)",
     """CREATE TABLE keys (
         key_id text PRIMARY KEY,
