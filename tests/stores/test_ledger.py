@@ -157,7 +157,7 @@ async def test_while_redis_is_away_settlements_go_to_the_spool_and_then_to_the_l
     drain = Drain(link, spool, LedgerStore(engine), engine, SystemClock())
     await drain.step()
     assert set(await _rows(engine)) == {call.id for call in calls}
-    assert spool.depth() == 0
+    assert not list(spool_folder.iterdir())
 
 
 async def test_while_postgresql_is_away_settlements_wait_in_the_stream(
@@ -284,7 +284,6 @@ async def test_the_spool_shares_one_fsync_among_concurrent_calls(
     monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(fd), real(fd))[1])
     spool = Spool(spool_folder)
     await asyncio.gather(*(spool.append(b"{}") for _ in range(100)))
-    assert spool.written == 100
     assert len(synced) <= 4
 
 
