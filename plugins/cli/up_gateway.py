@@ -215,6 +215,7 @@ class Gateway:
         """Bring the schema up to date and make the first keys."""
         from sqlalchemy.exc import SQLAlchemyError
 
+        from plugins.core.errors import GatewayError
         from plugins.store import migrate
         from plugins.tenancy import bootstrap
 
@@ -222,6 +223,8 @@ class Gateway:
             try:
                 migrate.upgrade(database_url)
                 return bootstrap.ensure(database_url, secret)
+            except GatewayError as error:
+                raise UpError(error.message) from error
             except (OSError, SQLAlchemyError) as error:
                 place = environment.place_of(database_url, 5432)
                 raise UpError(f"the database at {place}: {_cause(error)}") from error

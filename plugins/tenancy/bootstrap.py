@@ -5,15 +5,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 from plugins.core.tenant import Role
 from plugins.store.database import CONNECT_TIMEOUT_S, async_url
+from plugins.store.tables import keys, tenants
 from plugins.tenancy.rules import KeyHasher
-from plugins.tenancy.store import NewKey, TenantStore
+from plugins.tenancy.secret import claim
+from plugins.tenancy.store import NewKey, insert_key
 
 DEMO_TENANT: Final = "demo"
+_LOCK_ID: Final = 0x51_0C_E0_03
+_LIVE: Final = keys.c.revoked_at.is_(None) & or_(
+    keys.c.expires_at.is_(None), keys.c.expires_at > func.now()
+)
 
 _T = TypeVar("_T")
 
@@ -27,43 +35,65 @@ class Bootstrap:
 
 
 def ensure(database_url: str, secret: str) -> Bootstrap:
-    """Make the administrator's key and the demo tenant with its key, unless they exist."""
-    return asyncio.run(_with_store(database_url, secret, _ensure))
+    """Make the administrator's key and the demo tenant with its key, unless they exist.
+
+    Replicas that start together take turns; what one of them makes, it makes as a whole. A demo
+    tenant that is suspended gets no new key.
+
+    Raises:
+        Conflict: when the database's keys were made with another secret.
+        OSError, sqlalchemy.exc.SQLAlchemyError: when the database cannot be reached or changed.
+    """
+    return asyncio.run(_in_transaction(database_url, secret, _ensure))
 
 
 def new_admin_key(database_url: str, secret: str) -> str:
-    """Make one more administrator's key, for an operator who lost theirs."""
-    return asyncio.run(_with_store(database_url, secret, _admin_key))
+    """Make one more administrator's key, for an operator who lost theirs.
+
+    Raises:
+        Conflict: when the database's keys were made with another secret.
+        OSError, sqlalchemy.exc.SQLAlchemyError: when the database cannot be reached or changed.
+    """
+    return asyncio.run(_in_transaction(database_url, secret, _admin_key))
 
 
-async def _with_store(
-    database_url: str, secret: str, action: Callable[[TenantStore], Awaitable[_T]]
+async def _in_transaction(
+    database_url: str,
+    secret: str,
+    action: Callable[[AsyncConnection, KeyHasher], Awaitable[_T]],
 ) -> _T:
+    hasher = KeyHasher(secret)
     engine: AsyncEngine = create_async_engine(
         async_url(database_url),
         poolclass=NullPool,
         connect_args={"timeout": CONNECT_TIMEOUT_S},
     )
     try:
-        return await action(TenantStore(engine, KeyHasher(secret)))
+        async with engine.begin() as connection:
+            # Held until commit: a second replica waits here and then finds nothing to do.
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:id)"), {"id": _LOCK_ID})
+            await claim(connection, hasher)
+            return await action(connection, hasher)
     finally:
         await engine.dispose()
 
 
-async def _admin_key(store: TenantStore) -> str:
-    token, _ = await store.create_key(NewKey(role=Role.ADMIN, tenant_id=None, label="recovered"))
+async def _admin_key(
+    connection: AsyncConnection, hasher: KeyHasher, label: str = "recovered"
+) -> str:
+    wanted = NewKey(role=Role.ADMIN, tenant_id=None, label=label)
+    token, _ = await insert_key(connection, hasher, wanted)
     return token
 
 
-async def _ensure(store: TenantStore) -> Bootstrap:
+async def _ensure(connection: AsyncConnection, hasher: KeyHasher) -> Bootstrap:
     admin_key = demo_key = None
-    if not any(key["role"] == Role.ADMIN for key in await store.list_keys()):
-        admin_key, _ = await store.create_key(
-            NewKey(role=Role.ADMIN, tenant_id=None, label="first administrator")
-        )
-    if not any(tenant["tenant_id"] == DEMO_TENANT for tenant in await store.list_tenants()):
-        await store.create_tenant(DEMO_TENANT, "Demo tenant")
-        demo_key, _ = await store.create_key(
-            NewKey(role=Role.TENANT, tenant_id=DEMO_TENANT, label="demo")
-        )
+    if not await connection.scalar(select(exists().where(keys.c.role == Role.ADMIN.value))):
+        admin_key = await _admin_key(connection, hasher, "first administrator")
+    demo = insert(tenants).values(tenant_id=DEMO_TENANT, name="Demo tenant")
+    await connection.execute(demo.on_conflict_do_nothing())
+    keyless = select(tenants.c.active & ~exists().where(keys.c.tenant_id == DEMO_TENANT, _LIVE))
+    if await connection.scalar(keyless.where(tenants.c.tenant_id == DEMO_TENANT)):
+        wanted = NewKey(role=Role.TENANT, tenant_id=DEMO_TENANT, label="demo")
+        demo_key, _ = await insert_key(connection, hasher, wanted)
     return Bootstrap(admin_key, demo_key)

@@ -5,18 +5,24 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import cast
 
 import pytest
 import pytest_asyncio
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from plugins.cli.up_console import Report
+from plugins.cli.up_environment import UpError
+from plugins.cli.up_gateway import Gateway, Options
 from plugins.core.clock import SystemClock
 from plugins.core.errors import Conflict, GatewayError, NotFound, Unavailable
 from plugins.core.tenant import Principal, Role
 from plugins.store import tables
 from plugins.store.tables import keys
+from plugins.tenancy import bootstrap
 from plugins.tenancy.rules import KeyHasher, new_token
 from plugins.tenancy.store import (
     MAX_LOOKUPS,
@@ -224,7 +230,7 @@ async def test_rotation_never_lengthens_a_keys_life(store: TenantStore) -> None:
 async def test_an_expired_key_is_not_rotated_into_a_dead_one(store: TenantStore) -> None:
     ends = SystemClock().now() + timedelta(minutes=5)
     _, key_id = await _key(store, expires_at=ends)
-    with pytest.raises(Conflict, match="expired at .*; create a new one"):
+    with pytest.raises(Conflict, match=r"expired at .*; create a new one"):
         await store.rotate_key(key_id, timedelta(days=1), ends)
     assert [row["key_id"] for row in await store.list_keys("acme")] == [key_id]
 
@@ -277,3 +283,80 @@ async def test_of_two_workers_that_start_at_once_with_different_secrets_one_is_r
     other = KeyDirectory(engine, KeyHasher(OTHER_SECRET), SystemClock())
     ended = await asyncio.gather(directory.warm(), other.warm(), return_exceptions=True)
     assert sorted(type(e).__name__ for e in ended) == ["Conflict", "NoneType"]
+
+
+async def _ensured(postgres: EmbeddedPostgres, secret: str = SECRET) -> bootstrap.Bootstrap:
+    return await asyncio.to_thread(bootstrap.ensure, postgres.url, secret)
+
+
+async def test_replicas_that_start_together_make_the_first_keys_once(
+    postgres: EmbeddedPostgres, store: TenantStore, directory: KeyDirectory
+) -> None:
+    made = await asyncio.gather(*(_ensured(postgres) for _ in range(4)))
+    admin_keys = [m.admin_key for m in made if m.admin_key]
+    demo_keys = [m.demo_key for m in made if m.demo_key]
+    assert (len(admin_keys), len(demo_keys)) == (1, 1)
+    assert len(await store.list_keys()) == 2
+    assert _code(await directory.authenticate(demo_keys[0])) == "welcome"
+    assert await _ensured(postgres) == bootstrap.Bootstrap(None, None)
+
+
+async def test_a_first_start_that_fails_leaves_nothing_behind(
+    postgres: EmbeddedPostgres, store: TenantStore, engine: AsyncEngine
+) -> None:
+    async with engine.begin() as connection:
+        await connection.execute(text("ALTER TABLE keys ADD CONSTRAINT no CHECK (label <> 'demo')"))
+    try:
+        with pytest.raises(IntegrityError):
+            await _ensured(postgres)
+    finally:
+        async with engine.begin() as connection:
+            await connection.execute(text("ALTER TABLE keys DROP CONSTRAINT no"))
+    assert (await store.list_tenants(), await store.list_keys()) == ([], [])
+    made = await _ensured(postgres)
+    assert made.admin_key
+    assert made.demo_key
+
+
+@pytest.mark.parametrize(
+    ("revoked", "active", "renewed"),
+    [(False, True, False), (True, True, True), (True, False, False)],
+)
+async def test_a_demo_tenant_without_a_live_key_gets_one_unless_it_is_suspended(
+    postgres: EmbeddedPostgres, store: TenantStore, *, revoked: bool, active: bool, renewed: bool
+) -> None:
+    await _ensured(postgres)
+    (demo,) = await store.list_keys("demo")
+    if revoked:
+        await store.revoke_key(demo["key_id"])
+    await store.set_active("demo", active=active)
+    assert ((await _ensured(postgres)).demo_key is not None) is renewed
+    assert len(await store.list_keys("demo")) == 1 + renewed
+
+
+async def test_a_demo_tenant_that_never_had_a_key_gets_one(
+    postgres: EmbeddedPostgres, store: TenantStore
+) -> None:
+    await store.create_tenant("demo", "Demo tenant")
+    assert (await _ensured(postgres)).demo_key
+
+
+async def test_no_key_is_made_with_another_secret(
+    postgres: EmbeddedPostgres, store: TenantStore
+) -> None:
+    await _ensured(postgres)
+    for make in (bootstrap.ensure, bootstrap.new_admin_key):
+        with pytest.raises(Conflict, match="SLUICE_SECRET"):
+            await asyncio.to_thread(make, postgres.url, OTHER_SECRET)
+    assert len(await store.list_keys()) == 2
+    assert await asyncio.to_thread(bootstrap.new_admin_key, postgres.url, SECRET)
+
+
+async def test_up_tells_a_wrong_secret_in_a_line(
+    postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    await _ensured(postgres)
+    options = Options("127.0.0.1", 0, 1, tmp_path / "config.yaml", tmp_path, "error")
+    gateway = Gateway(options, Report())
+    with pytest.raises(UpError, match="SLUICE_SECRET is not the secret"):
+        await asyncio.to_thread(gateway._prepare_database, postgres.url, OTHER_SECRET)
