@@ -86,6 +86,11 @@ LITELLM: Final = {
     "NO_OPENAPI": "True",
 }
 ASYNCPG_TAKES: Final = frozenset({"host", "port", "ssl", "target_session_attrs"})
+PRACTICE_TAKES: Final = frozenset(
+    {"PATH", "HOME", "TMPDIR", "TZ", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH"}
+    | {"PYTHONHOME", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"}
+)
+"""What Python and its libraries need to start; provider keys and stores' addresses are not."""
 LEAST_SECRET: Final = 32
 LOOPBACK: Final = "127.0.0.1,localhost,::1"
 
@@ -184,6 +189,12 @@ def proxy_environment(
         for name in ("NO_PROXY", "no_proxy"):
             ours[name] = _joined(",", environ.get(name, ""), LOOPBACK)
     return kept | LITELLM | ours | upstream.variables
+
+
+def practice_environment(environ: Mapping[str, str], root: Path) -> dict[str, str]:
+    """Give the whole environment of the practice server: nothing of the operator's is for it."""
+    kept = {name: value for name, value in environ.items() if name in PRACTICE_TAKES}
+    return kept | {"PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1"}
 
 
 def _joined(separator: str, *parts: str) -> str:

@@ -168,7 +168,7 @@ class Gateway:
         upstream = environment.upstreams(os.environ, place.port)
         for note in upstream.notes:
             self._report.say(note)
-        environ = dict(os.environ) | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        environ = environment.practice_environment(os.environ, ROOT)
         self._ready["practice_url"] = place.url
         return upstream, [services.practice(place, self._data_dir, environ)]
 

@@ -1,10 +1,14 @@
+import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.agents.rules import Catalogue, may_use
+from plugins.cli.up_console import Report
+from plugins.cli.up_gateway import Gateway, Options
 from plugins.core.agent import Agent
 from plugins.core.call import Endpoint
 from plugins.core.errors import GatewayError
@@ -132,6 +136,20 @@ def test_a_name_not_allowed_is_said_not_to_be() -> None:
     found = CATALOGUE.resolve(who, "matching", Endpoint.CHAT)
     assert isinstance(found, GatewayError)
     assert (found.status, found.code) == (403, "model_not_allowed")
+
+
+def test_the_practice_server_is_not_given_the_operators_keys(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("OPENAI_API_KEY", "AWS_SECRET_ACCESS_KEY", "SLUICE_SECRET", "DATABASE_URL"):
+        monkeypatch.setenv(name, "the operator's own")
+    monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
+    options = Options("127.0.0.1", 0, 1, tmp_path / "config.yaml", tmp_path, "error")
+    _, (practice,) = Gateway(options, Report())._practice()
+    given = practice._launch.env
+    assert given is not None, "None would be our whole environment"
+    assert "the operator's own" not in given.values()
+    assert given["PATH"] == os.environ["PATH"]
 
 
 def test_tiers_are_named_in_order() -> None:
