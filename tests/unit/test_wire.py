@@ -96,8 +96,8 @@ def _delta(text: str) -> bytes:
 
 
 CHAT_STREAM = (
-    _delta("Hel")
-    + _delta("lo")
+    _delta("Good ")
+    + _delta("morning")
     + _chat(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
     + _chat(choices=[], usage={"prompt_tokens": 7, "completion_tokens": 2})
     + b"data: [DONE]\n\n"
@@ -171,8 +171,8 @@ def test_the_word_error_in_an_answer_is_no_error() -> None:
 
 def test_what_was_written_can_be_counted() -> None:
     follower = StreamFollower(Endpoint.CHAT, hide_usage=False)
-    follower.feed(_delta("Hel") + _delta("lo"))
-    assert follower.written_text() == "Hello"
+    follower.feed(_delta("Good ") + _delta("morning"))
+    assert follower.written_text() == "Good morning"
 
 
 def test_a_clients_own_schema_cannot_pass_for_the_last_frame() -> None:
