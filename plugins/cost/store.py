@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Date, String, bindparam, func, insert, select, text
+import msgspec
+from sqlalchemy import Date, String, Text, bindparam, func, insert, literal, select, text
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugins.core.errors import NotFound
 from plugins.cost.spool import Spool
-from plugins.store.database import is_outage, transaction
+from plugins.store.database import described, is_misfit, transaction
 from plugins.store.redis import RedisAway, RedisLink
 from plugins.store.tables import ledger, ledger_rejects
 
@@ -78,28 +79,37 @@ class LedgerStore:
     async def record(self, entries: Sequence[bytes]) -> None:
         """Insert settlements; one that is there already is left as it is.
 
-        An entry that PostgreSQL cannot take as a row goes to `ledger_rejects` as it came.
+        An entry that can never be a row goes to `ledger_rejects` as it came.
 
         Args:
             entries: JSON objects as `entry.encode` writes them.
 
         Raises:
-            Exception: when PostgreSQL is away; nothing of the batch is then recorded.
+            Unavailable: when PostgreSQL is away or cannot just now. The whole batch may be given
+                again: what was recorded of it meets its own rows.
         """
-        if not entries:
-            return
+        whole: list[bytes] = []
+        for entry in entries:
+            if _is_object(entry):
+                whole.append(entry)
+            else:
+                await self._reject(entry, "not a JSON object in UTF-8")
+        if whole:
+            await self._record_whole(whole)
+
+    async def _record_whole(self, entries: Sequence[bytes]) -> None:
         try:
-            async with self._engine.begin() as connection:
+            async with transaction(self._engine) as connection:
                 await _insert(connection, entries)
         except DBAPIError as error:
-            if is_outage(error):
+            if not is_misfit(error):
                 raise
             if len(entries) == 1:
-                await self._reject(entries[0], error)
+                await self._reject(entries[0], described(error))
                 return
             middle = len(entries) // 2
-            await self.record(entries[:middle])
-            await self.record(entries[middle:])
+            await self._record_whole(entries[:middle])
+            await self._record_whole(entries[middle:])
 
     async def spend(
         self, tenant_id: str | None, first: date, last: date, by: Sequence[SpendKey]
@@ -161,15 +171,23 @@ class LedgerStore:
             )
         return dict(row)
 
-    async def _reject(self, entry: bytes, error: DBAPIError) -> None:
-        reason = f"{type(error.orig).__name__}: {error.orig}"
+    async def _reject(self, entry: bytes, reason: str) -> None:
         _log.error("a settlement does not fit the ledger and was set aside: %s", reason)
-        async with self._engine.begin() as connection:
-            await connection.execute(
-                insert(ledger_rejects).values(
-                    entry=entry.decode(errors="replace").replace("\x00", "\\u0000"), error=reason
-                )
-            )
+        kept = entry.decode(errors="replace").replace("\x00", "\\u0000")
+        # Once only, though its batch may be given again.
+        known = select(ledger_rejects.c.id).where(ledger_rejects.c.entry == kept).exists()
+        row = select(literal(kept, Text), literal(reason, Text)).where(~known)
+        async with transaction(self._engine) as connection:
+            await connection.execute(insert(ledger_rejects).from_select(["entry", "error"], row))
+
+
+def _is_object(entry: bytes) -> bool:
+    """Tell whether it is one JSON object; anything else would break up the batch around it."""
+    try:
+        entry.decode()
+        return isinstance(msgspec.json.decode(entry), dict)
+    except (ValueError, RecursionError):  # msgspec's and UTF-8's errors are of the former
+        return False
 
 
 async def _insert(connection: AsyncConnection, entries: Sequence[bytes]) -> None:
