@@ -9,7 +9,10 @@ import asyncio
 import logging
 import os
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 from typing import Any, Final, cast
 
 from redis.asyncio import Redis
@@ -17,8 +20,10 @@ from redis.exceptions import ResponseError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugins.core.clock import Clock
+from plugins.core.errors import Unavailable
 from plugins.cost.spool import Spool, claimed
 from plugins.cost.store import STREAM, LedgerStore
+from plugins.store.database import described
 from plugins.store.partitions import ensure_partitions
 from plugins.store.redis import RedisAway, RedisLink
 
@@ -28,6 +33,11 @@ IDLE_S: Final = 0.25
 """Pause between batches: long enough to make them large, short enough for a fresh `/spend`."""
 CLAIM_AFTER_MS: Final = 5_000
 PARTITIONS_EVERY: Final = timedelta(hours=6)
+PARTITIONS_AGAIN: Final = timedelta(minutes=1)
+"""After they could not be made; until then their rows go to the default partition."""
+
+_PARTITIONS: Final = "the partitions of months to come"
+_STREAM: Final = "the stream"
 
 _log: Final = logging.getLogger("sluice.ledger")
 
@@ -55,6 +65,7 @@ class Drain:
         self._held: list[tuple[bytes, bytes]] = []
         self._claim_due_s = 0.0
         self._partitions_due_s = 0.0
+        self._stuck: dict[str, str] = {}
 
     async def run(self) -> None:
         """Drain for ever; an outage is said once when it begins and once when it ends."""
@@ -64,7 +75,7 @@ class Drain:
                 moved = await self.step()
             except Exception as error:  # noqa: BLE001 - the loop must outlive any outage
                 if not away:
-                    _log.warning("the ledger waits: %s: %s", type(error).__name__, error)
+                    _log.warning("the ledger waits: %s", described(error))
                 away, moved = True, 0
             else:
                 if away:
@@ -76,29 +87,69 @@ class Drain:
     async def step(self) -> int:
         """Move one batch of the stream and whatever spool files are free.
 
+        What is wrong with one of them is said once and keeps none of the others waiting.
+
         Returns:
             How many settlements were moved.
 
         Raises:
-            Exception: when PostgreSQL is away; what was taken is kept and tried again.
+            Unavailable: when PostgreSQL is away or cannot just now; what was taken is kept and
+                tried again.
         """
-        await self._make_partitions()
-        moved = await self._drain_spool()
+        moved = 0
+        away: Unavailable | None = None
+        parts = self._parts()
+        for name, part in parts.items():
+            try:
+                moved += await part()
+            except Unavailable as error:
+                away = away or error
+            except Exception as error:  # noqa: BLE001 - the other parts must go on
+                self._say(name, described(error))
+            else:
+                self._say(name, None)
+        for gone in self._stuck.keys() - parts.keys() - {_PARTITIONS}:
+            del self._stuck[gone]
+        if away is not None:
+            raise away
+        return moved
+
+    def _parts(self) -> dict[str, Callable[[], Awaitable[int]]]:
+        parts: dict[str, Callable[[], Awaitable[int]]] = {}
+        if self._clock.monotonic_s() >= self._partitions_due_s:
+            parts[_PARTITIONS] = self._make_partitions
+        self._spool.close_file()
+        for path in self._spool.abandoned():
+            parts[f"spool file {path.name}"] = partial(self._replay, path)
+        parts[_STREAM] = self._drain_stream
+        return parts
+
+    def _say(self, part: str, fault: str | None) -> None:
+        """Log when a part's fault begins, becomes another, or ends."""
+        before = self._stuck.pop(part, None)
+        if fault is not None:
+            self._stuck[part] = fault
+            if fault != before:
+                _log.error("the ledger goes on without %s: %s", part, fault)
+        elif before is not None:
+            _log.warning("the ledger goes on with %s again", part)
+
+    async def _drain_stream(self) -> int:
         try:
             if not self._held:
                 self._held = await self._take()
         except RedisAway:
-            return moved
+            return 0
         if not self._held:
-            return moved
+            return 0
         await self._store.record([entry for _, entry in self._held])
+        moved = len(self._held)
         identifiers = [identifier for identifier, _ in self._held]
         try:
             await self._link.run(lambda redis: _remove(redis, identifiers))
         except RedisAway:
             # They come again through the claim below and meet their own rows.
-            _log.info("%d recorded settlements stay in the stream for now", len(identifiers))
-        moved += len(self._held)
+            _log.info("%d recorded settlements stay in the stream for now", moved)
         self._held = []
         return moved
 
@@ -134,26 +185,23 @@ class Drain:
             return []
         return _entries(cast("Any", reply)[1])
 
-    async def _drain_spool(self) -> int:
-        self._spool.close_file()
-        moved = 0
-        for path in self._spool.abandoned():
-            with claimed(path) as lines:
-                if lines is None:
-                    continue
-                for start in range(0, len(lines), BATCH):
-                    await self._store.record(lines[start : start + BATCH])
-                path.unlink()
-                moved += len(lines)
-        return moved
+    async def _replay(self, path: Path) -> int:
+        with claimed(path) as lines:
+            if lines is None:
+                return 0
+            for start in range(0, len(lines), BATCH):
+                await self._store.record(lines[start : start + BATCH])
+            await asyncio.to_thread(path.unlink)
+            return len(lines)
 
-    async def _make_partitions(self) -> None:
+    async def _make_partitions(self) -> int:
+        # Its own transaction, so that PostgreSQL being away is told by what then waits.
         now_s = self._clock.monotonic_s()
-        if now_s < self._partitions_due_s:
-            return
+        self._partitions_due_s = now_s + PARTITIONS_AGAIN.total_seconds()
         async with self._engine.begin() as connection:
             await ensure_partitions(connection, self._clock.now())
         self._partitions_due_s = now_s + PARTITIONS_EVERY.total_seconds()
+        return 0
 
 
 async def _remove(redis: Redis, identifiers: list[bytes]) -> None:
@@ -174,5 +222,12 @@ def _messages(reply: object) -> Any:
 
 
 def _entries(messages: Any) -> list[tuple[bytes, bytes]]:
-    """Give (identifier, settlement) pairs; an entry deleted meanwhile has no fields."""
-    return [(identifier, fields[b"e"]) for identifier, fields in messages if fields]
+    """Give (identifier, settlement) pairs; an entry deleted meanwhile has no fields.
+
+    What is not of the ledger's making is given as it is read, and the store sets it aside.
+    """
+    return [
+        (identifier, fields.get(b"e") or repr(fields).encode())
+        for identifier, fields in messages
+        if fields
+    ]
