@@ -15,6 +15,7 @@ from typing import Any, Final, cast
 import litellm
 
 from plugins.assembly import STAGES, Parts, build
+from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 from plugins.proxy import host
 from plugins.proxy.api import build_api
@@ -115,7 +116,6 @@ class PluggedIn:
         self.stages()
         return self._guarded
 
-
     def missing(self) -> list[str]:
         """Name the plugins that the configuration lists and LiteLLM did not take up."""
         on = {stage.name for stage in self.stages()}
@@ -128,6 +128,8 @@ async def _until_answered(work: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
             return await work()
+        except GatewayError:
+            raise  # another installation's secret: waiting does not mend it
         except Exception:
             if time.monotonic() > deadline_s:
                 raise

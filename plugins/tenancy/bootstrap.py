@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from sqlalchemy import exists, func, or_, select, text
+from sqlalchemy import exists, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
@@ -19,10 +19,6 @@ from plugins.tenancy.store import NewKey, insert_key
 
 DEMO_TENANT: Final = "demo"
 _LOCK_ID: Final = 0x51_0C_E0_03
-_LIVE: Final = keys.c.revoked_at.is_(None) & or_(
-    keys.c.expires_at.is_(None), keys.c.expires_at > func.now()
-)
-
 _T = TypeVar("_T")
 
 
@@ -92,8 +88,8 @@ async def _ensure(connection: AsyncConnection, hasher: KeyHasher) -> Bootstrap:
         admin_key = await _admin_key(connection, hasher, "first administrator")
     demo = insert(tenants).values(tenant_id=DEMO_TENANT, name="Demo tenant")
     await connection.execute(demo.on_conflict_do_nothing())
-    keyless = select(tenants.c.active & ~exists().where(keys.c.tenant_id == DEMO_TENANT, _LIVE))
-    if await connection.scalar(keyless.where(tenants.c.tenant_id == DEMO_TENANT)):
+    # A key that was revoked stays revoked: only a tenant that never had one is given one.
+    if not await connection.scalar(select(exists().where(keys.c.tenant_id == DEMO_TENANT))):
         wanted = NewKey(role=Role.TENANT, tenant_id=DEMO_TENANT, label="demo")
         demo_key, _ = await insert_key(connection, hasher, wanted)
     return Bootstrap(admin_key, demo_key)

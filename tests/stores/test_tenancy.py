@@ -318,20 +318,14 @@ async def test_a_first_start_that_fails_leaves_nothing_behind(
     assert made.demo_key
 
 
-@pytest.mark.parametrize(
-    ("revoked", "active", "renewed"),
-    [(False, True, False), (True, True, True), (True, False, False)],
-)
-async def test_a_demo_tenant_without_a_live_key_gets_one_unless_it_is_suspended(
-    postgres: EmbeddedPostgres, store: TenantStore, *, revoked: bool, active: bool, renewed: bool
+async def test_a_revoked_demo_key_is_not_replaced_at_the_next_start(
+    postgres: EmbeddedPostgres, store: TenantStore
 ) -> None:
     await _ensured(postgres)
     (demo,) = await store.list_keys("demo")
-    if revoked:
-        await store.revoke_key(demo["key_id"])
-    await store.set_active("demo", active=active)
-    assert ((await _ensured(postgres)).demo_key is not None) is renewed
-    assert len(await store.list_keys("demo")) == 1 + renewed
+    await store.revoke_key(demo["key_id"])
+    assert (await _ensured(postgres)).demo_key is None
+    assert len(await store.list_keys("demo")) == 1
 
 
 async def test_a_demo_tenant_that_never_had_a_key_gets_one(
