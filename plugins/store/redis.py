@@ -3,13 +3,15 @@
 A stopped Redis must cost the first call a short time-out and the next ones nothing.
 """
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import MaxConnectionsError, RedisError
 
 from plugins.core.clock import Clock
 from plugins.core.errors import Unavailable
@@ -18,16 +20,22 @@ TIMEOUT_S: Final = 0.25
 QUIET_S: Final = 0.5
 LISTEN_S: Final = 5.0
 MAX_CONNECTIONS: Final = 64
+LISTENERS: Final = 8
+"""Connections beside those, which `listen` holds for long."""
 
+_log: Final = logging.getLogger("sluice.redis")
 _T = TypeVar("_T")
 
 
 class RedisAway(Unavailable):
-    """Redis did not answer, or did not a moment ago."""
+    """Redis did not answer, or did not a moment ago, or has too much to do."""
 
 
 class RedisLink:
     """Runs commands while Redis answers, and refuses at once for `QUIET_S` after it did not.
+
+    More than `MAX_CONNECTIONS` commands at once wait for one another, for `TIMEOUT_S` at most;
+    that alone never counts as an outage.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
@@ -40,10 +48,12 @@ class RedisLink:
             socket_timeout=TIMEOUT_S,
             socket_connect_timeout=TIMEOUT_S,
             retry=Retry(NoBackoff(), 0),
-            max_connections=MAX_CONNECTIONS,
+            max_connections=MAX_CONNECTIONS + LISTENERS,
         )
         self._clock: Final = clock
+        self._free: Final = asyncio.Semaphore(MAX_CONNECTIONS)
         self._quiet_until_s = 0.0
+        self._away = False
 
     @property
     def is_quiet(self) -> bool:
@@ -57,16 +67,43 @@ class RedisLink:
             command: takes the client and starts the command.
 
         Raises:
-            RedisAway: when Redis is away, was a moment ago, or refused the command for want of
-                memory or a replica. Whether it was carried out is then unknown.
+            RedisAway: when Redis is away, was a moment ago, has too much to do, or refused the
+                command for want of memory or a replica. Whether it was carried out is then unknown.
         """
-        if self.is_quiet:
-            raise RedisAway("Redis was away a moment ago")
+        self._refuse_while_quiet()
         try:
-            return await command(self._client)
+            async with asyncio.timeout(TIMEOUT_S):
+                await self._free.acquire()
+        except TimeoutError as error:
+            raise RedisAway(f"{MAX_CONNECTIONS} commands are waiting for Redis") from error
+        try:
+            # It may have gone while this command waited.
+            self._refuse_while_quiet()
+            answer = await command(self._client)
+        except MaxConnectionsError as error:
+            raise RedisAway("all connections to Redis are in use") from error
         except (RedisError, OSError, TimeoutError) as error:
             self._quiet_until_s = self._clock.monotonic_s() + QUIET_S
+            self._say(error)
             raise RedisAway(f"Redis: {type(error).__name__}") from error
+        finally:
+            self._free.release()
+        self._say(None)
+        return answer
+
+    def _refuse_while_quiet(self) -> None:
+        if self.is_quiet:
+            raise RedisAway("Redis was away a moment ago")
+
+    def _say(self, error: Exception | None) -> None:
+        """Log when Redis goes and when it is back; never its address, which may hold a password."""
+        if self._away == (error is not None):
+            return
+        self._away = error is not None
+        if error is not None:
+            _log.warning("Redis is away: %s", type(error).__name__)
+        else:
+            _log.warning("Redis answers again")
 
     async def listen(self, channel: str, notice: Callable[[], None]) -> None:
         """Call `notice` for every message on a channel, until Redis goes away.
@@ -86,7 +123,3 @@ class RedisLink:
                         notice()
         except (RedisError, OSError, TimeoutError) as error:
             raise RedisAway(f"Redis: {type(error).__name__}") from error
-
-    async def close(self) -> None:
-        """Close all connections."""
-        await self._client.aclose()

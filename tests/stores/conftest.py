@@ -1,5 +1,6 @@
 """Real PostgreSQL and Redis, started once; each test gets tenants and streams of its own."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -50,7 +51,9 @@ async def redis(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
 async def link(redis: Redis, redis_server: EmbeddedRedis) -> AsyncIterator[RedisLink]:
     made = RedisLink(redis_server.url, SystemClock())
     yield made
-    await made.close()
+    while made.is_quiet:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0.05)
+    await made.run(lambda client: client.aclose())
 
 
 @pytest.fixture
