@@ -199,7 +199,9 @@ class Drain:
         now_s = self._clock.monotonic_s()
         self._partitions_due_s = now_s + PARTITIONS_AGAIN.total_seconds()
         async with self._engine.begin() as connection:
-            await ensure_partitions(connection, self._clock.now())
+            refused = await ensure_partitions(connection, self._clock.now())
+        if refused:
+            raise RuntimeError(f"PostgreSQL refuses {', '.join(refused)}; rows go to the default")
         self._partitions_due_s = now_s + PARTITIONS_EVERY.total_seconds()
         return 0
 
