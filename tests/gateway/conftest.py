@@ -13,6 +13,14 @@ def gateway(new_folder: Callable[[str], Path]) -> Iterator[Gateway]:
         yield started
 
 
+@pytest.fixture(autouse=True)
+def _mended(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No test leaves a faulty provider, or its open circuit, to the next."""
+    yield
+    if "gateway" in request.fixturenames:
+        request.getfixturevalue("gateway").mend()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "gateway" in getattr(item, "fixturenames", ()):

@@ -10,7 +10,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -51,6 +51,7 @@ class Gateway:
     process: subprocess.Popen[bytes]
     data_dir: Path
     probe: Path
+    faulted: set[str] = field(default_factory=set)
 
     def admin(self, method: str, path: str, **options: Any) -> httpx.Response:
         return self.request(method, path, self.admin_key, **options)
@@ -92,6 +93,7 @@ class Gateway:
 
     def faults(self, provider: str, *faults: dict[str, Any]) -> None:
         """Set a practice provider's faults; none clears them."""
+        self.faulted.add(provider)
         httpx.post(
             f"{self.practice_url}/_practice/faults",
             json={"provider": provider, "faults": list(faults)},
@@ -103,11 +105,17 @@ class Gateway:
         try:
             yield
         finally:
+            self.mend()
+
+    def mend(self) -> None:
+        """Clear all faults and close the circuits that they may have opened, on every worker."""
+        for provider in sorted(self.faulted):
             self.faults(provider)
             self.release(provider)
+        self.faulted.clear()
 
     def release(self, provider: str) -> None:
-        """Close the provider's circuit, which its faults may have opened, on every worker."""
+        """Give a circuit back to the breaker, closed."""
         released = self.admin("POST", f"/sluice/circuits/{provider}", json={"state": "auto"})
         released.raise_for_status()
 

@@ -1,5 +1,6 @@
 """The breaker through a running gateway with two workers."""
 
+import contextlib
 from collections.abc import Iterator
 
 import httpx
@@ -14,7 +15,6 @@ MESSAGES = [{"role": "user", "content": "hello"}]
 def _closed_afterwards(gateway: Gateway) -> Iterator[None]:
     yield
     for provider in ("openai", "anthropic", "vllm"):
-        gateway.faults(provider)
         gateway.release(provider)
 
 
@@ -101,3 +101,21 @@ def test_circuits_are_an_administrators_and_an_unknown_one_is_named(gateway: Gat
     assert "openai" in unknown.json()["error"]["message"]
     wrong = gateway.admin("POST", "/sluice/circuits/openai", json={"state": "ajar"})
     assert wrong.status_code == 400
+
+
+@pytest.mark.spec("8.3")
+@pytest.mark.parametrize("stream", [False, True])
+def test_clients_that_lose_patience_never_open_a_circuit(gateway: Gateway, stream: bool) -> None:
+    before = len(gateway.practice_requests())
+    with gateway.faulty("openai", {"kind": "stall", "for_s": 1.5}):
+        for _ in range(4):
+            with contextlib.suppress(httpx.TimeoutException):
+                httpx.post(
+                    f"{gateway.base_url}/v1/chat/completions",
+                    headers={"authorization": f"Bearer {gateway.demo_key}"},
+                    json={"model": "gpt-4o", "messages": MESSAGES, "stream": stream},
+                    timeout=0.4,
+                )
+        eventually(lambda: len(gateway.practice_requests()) - before, lambda n: n >= 4)
+        circuit = _circuit(gateway, "openai")
+    assert (circuit["state"], circuit["failures"]) == ("closed", 0)
