@@ -394,10 +394,11 @@ def test_a_client_that_leaves_before_the_first_byte_has_its_row(gateway: Gateway
         f"Content-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
     )
     stats = f"{gateway.practice_url}/_practice/stats"
+    before = httpx.get(stats).json()["last"]
     with gateway.faulty("openai", {"kind": "stall", "for_s": 2}):
         with socket.create_connection((host, int(port)), timeout=30) as link:
             link.sendall(head.encode() + raw)
-            eventually(lambda: httpx.get(stats).json()["in_flight"], lambda n: n >= 2)
+            eventually(lambda: httpx.get(stats).json()["last"], lambda last: last > before)
         total = eventually(lambda: _total(gateway, tenant), lambda row: row["calls"], limit_s=8)
     assert total["calls"] == 1
 
