@@ -17,7 +17,7 @@ import orjson
 from plugins.proxy.endpoints import MODEL_PATHS
 from tests.gateway.hostile_values import MESSAGES
 from tests.gateway.mutations import Actors, Generator, Hostile
-from tests.gateway.running import Gateway, eventually
+from tests.gateway.running import ROOT, Gateway, eventually
 
 CLIENTS = 8
 ANSWER_LIMIT_S = 60.0
@@ -26,7 +26,8 @@ SECRET_LABEL = "zq-foreign-label-4c9"
 SECRET_SUBJECT = "zq-foreign-subject-b52"
 FOREIGN_MARKS = (SECRET_NAME, SECRET_LABEL, SECRET_SUBJECT)
 INSIDE = [
-    "litellm", "traceback", "/work/", "/root/", "site-packages", '.py"', ".py'", "127.0.0.1:",
+    "litellm", "traceback", f"{ROOT}/".lower(), f"{Path.home()}/".lower(), "site-packages",
+    '.py"', ".py'", "127.0.0.1:",
     "localhost:", "postgres", "redis", "asyncpg", "sqlalchemy", "pydantic", "msgspec", "starlette",
     "fastapi", "uvicorn", "api_base", "hosted_vllm", "object at 0x", "exception",
 ]  # fmt: skip
