@@ -22,8 +22,3 @@ def leave(call: Call) -> None:
 def find(data: Mapping[str, Any]) -> Call | None:
     """Find the call that a hook's dictionary belongs to; None for LiteLLM's own inner calls."""
     return _in_flight.get(cast("str", data.get(CALL_ID) or ""))
-
-
-def count() -> int:
-    """Count the calls in flight."""
-    return len(_in_flight)
