@@ -132,6 +132,8 @@ class Deployment(BaseModel):
     model: str
     id: str
     mode: str = "chat"
+    stated: dict[str, Any] = {}
+    """All of `model_info`: what the operator says of the model, over LiteLLM's list."""
 
     @property
     def provider(self) -> str:
@@ -292,6 +294,7 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
             "model": params.get("model"),
             "id": info.get("id"),
             "mode": info.get("mode", "chat"),
+            "stated": info,
         }
         try:
             found.append(Deployment.model_validate(flat))
