@@ -49,6 +49,7 @@ Silence = Annotated[float, Field(gt=0, le=LONGEST_SILENCE_S)]
 class TimeLimitsIn(_Frozen):
     """How long one try of a provider may be silent, seconds; what is left out is the default."""
 
+    connect_s: Silence | None = None
     first_byte_s: Silence | None = None
     between_chunks_s: Silence | None = None
     answer_s: Silence | None = None
