@@ -3,6 +3,7 @@
 Read this first: `STAGES` is the way of a call, in code.
 """
 
+import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from plugins.agents.rules import Catalogue
 from plugins.agents.stage import AgentsStage
 from plugins.alerts.log import LogSender
 from plugins.breaker.alerting import told
+from plugins.breaker.rules import is_providers_fault
 from plugins.breaker.stage import BreakerStage
 from plugins.breaker.store import Circuits
 from plugins.core.clock import Clock, SystemClock
@@ -23,6 +25,9 @@ from plugins.cost.rules import Price
 from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
+from plugins.replicas.board import Board
+from plugins.replicas.scrape import Scraper, metrics_urls
+from plugins.replicas.stage import ReplicasStage
 from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
@@ -47,6 +52,8 @@ class Parts:
     ledger: LedgerStore
     drain: Drain
     circuits: Circuits
+    replicas: Board
+    scraper: Scraper
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -61,8 +68,11 @@ class Parts:
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue),
     "breaker": lambda parts: BreakerStage(
-        parts.circuits, {d.model_name: d.provider for d in parts.deployments}
+        parts.circuits,
+        {d.model_name: d.provider for d in parts.deployments},
+        parts.replicas.other_is_well,
     ),
+    "replicas": lambda parts: ReplicasStage(parts.replicas, is_providers_fault),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
 }
 
@@ -84,6 +94,11 @@ def build(
     hasher = KeyHasher(environment.secret)
     ledger = LedgerStore(engine)
     alerts = LogSender()
+    deployments = configuration.deployments.values()
+    replicas = Board({d.id: d.model_name for d in deployments}, clock.monotonic_s, random.random)
+    figures = metrics_urls(
+        {d.id: d.api_base for d in deployments if d.provider == "vllm"}, os.environ
+    )
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -104,4 +119,6 @@ def build(
             random.random,
             lambda provider, before, after: told(alerts, provider, before, after),
         ),
+        replicas=replicas,
+        scraper=Scraper(replicas, figures, random.random),
     )

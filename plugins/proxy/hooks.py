@@ -6,7 +6,7 @@ door, which sees every endpoint, stream or not.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from fastapi import HTTPException
@@ -84,6 +84,10 @@ def guardrail_class(make_stage: Callable[[], Stage]) -> type[StageGuardrail]:
     return Leaf
 
 
+ChooseDeployment = Callable[[Call, Sequence[str]], str | None]
+"""Chooses one of a group's deployments for a call's next attempt; None leaves it to LiteLLM."""
+
+
 class Conductor(CustomLogger):
     """Prepares and checks each call, sends it to its first tier and follows its attempts.
 
@@ -92,6 +96,7 @@ class Conductor(CustomLogger):
         guarded: names those whose `check_input` a guardrail drives.
         providers: provider of each deployment.
         practice: providers for which a practice server stands in.
+        choose: chooses among the deployments of one group.
     """
 
     def __init__(
@@ -100,8 +105,10 @@ class Conductor(CustomLogger):
         guarded: Callable[[], frozenset[str]],
         providers: Mapping[str, str],
         practice: frozenset[str],
+        choose: ChooseDeployment = lambda _call, _deployments: None,
     ) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType] - LiteLLM types it loosely
+        self._choose: Final = choose
         self._practice: Final = practice
         self._stages: Final = stages
         self._guarded: Final = guarded
@@ -130,6 +137,23 @@ class Conductor(CustomLogger):
             if len(call.tiers) > 1:
                 data["fallbacks"] = list(call.tiers[1:])
         return data
+
+    @override
+    async def async_filter_deployments(
+        self,
+        model: str,
+        healthy_deployments: list[Any],
+        messages: Any,
+        request_kwargs: dict[str, Any] | None = None,
+        parent_otel_span: Any = None,
+    ) -> list[Any]:
+        """Leave the one deployment that the attempt is to go to; asked anew for every attempt."""
+        call = calls.find(request_kwargs or {})
+        if call is None or len(healthy_deployments) < 2:
+            return healthy_deployments
+        by_id = {_id_of(deployment): deployment for deployment in healthy_deployments}
+        chosen = self._choose(call, tuple(by_id))
+        return healthy_deployments if chosen is None else [by_id[chosen]]
 
     @override
     async def async_pre_call_deployment_hook(
@@ -193,6 +217,11 @@ def _refuse_if(call: Call, refusal: GatewayError | None) -> None:
     if refusal is not None:
         call.refusal = refusal
         raise HTTPException(_REFUSED_STATUS, detail={"error": refusal.code})
+
+
+def _id_of(deployment: Mapping[str, Any]) -> str:
+    info = cast("dict[str, Any]", deployment.get("model_info") or {})
+    return str(info.get("id") or "")
 
 
 def _attempt(kwargs: Mapping[str, Any], providers: Mapping[str, str]) -> Attempt:
