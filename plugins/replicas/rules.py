@@ -62,19 +62,23 @@ class Replica:
     in_flight: int = 0
     in_flight_then: int = 0
 
-    @property
-    def load(self) -> float:
+    def load(self, share: float = 1.0) -> float:
         """Give what it has to do, in running requests; only comparable where all have figures.
 
-        This worker's own calls that came or ended since the reading are counted in, and the sum
+        What this worker's own calls have changed since the reading is counted in, and the sum
         weighs up to twice as much as the KV cache fills: the same number of requests with longer
         texts is more work.
+
+        Args:
+            share: this worker's part of all requests, above 0. The others are taken to have done
+                since the reading what this one did; otherwise each of them would make up for the
+                whole of a difference, and together they would overshoot it.
         """
         reading = self.reading
         if reading is None:
             return float(self.in_flight)
         reported = reading.running + WAITING_WEIGHT * reading.waiting
-        since = self.in_flight - self.in_flight_then
+        since = (self.in_flight - self.in_flight_then) / share
         return max(reported + since, self.in_flight, 0.0) * (1.0 + reading.kv_cache_use)
 
 
@@ -100,13 +104,28 @@ def choose(
     if first.reading is None or second.reading is None:
         ahead = second.in_flight - first.in_flight
     else:
-        ahead = second.load - first.load
+        share = share_of(replicas)
+        ahead = second.load(share) - first.load(share)
     if ahead == 0:
         return (first if chance() < _HALF else second).deployment
     return (first if ahead > 0 else second).deployment
 
 
+def share_of(replicas: Sequence[Replica]) -> float:
+    """Estimate this worker's part of all requests, from the last readings.
+
+    Returns:
+        Between a 64th and 1; 1 where nothing is known.
+    """
+    reported = sum(r.reading.running + r.reading.waiting for r in replicas if r.reading)
+    if reported == 0:
+        return 1.0
+    own = sum(r.in_flight_then for r in replicas if r.reading)
+    return min(max(own / reported, _SMALLEST_SHARE), 1.0)
+
+
 _HALF: Final = 0.5
+_SMALLEST_SHARE: Final = 1 / 64
 
 
 def _rank(replica: Replica, tried: Collection[str]) -> tuple[bool, bool]:

@@ -70,7 +70,10 @@ class Scraper:
         """Read for ever; a worker in which nobody needs figures asks nobody."""
         async with self._client() as client:
             while True:
-                await self._round(client)
+                try:
+                    await self._round(client)
+                except Exception:  # noqa: BLE001 - figures that stop for good would go unnoticed
+                    _log.exception("the replicas' figures could not be read")
                 await asyncio.sleep(PERIOD_S * (1.0 + JITTER * (2.0 * self._chance() - 1.0)))
 
     async def once(self) -> None:
