@@ -16,8 +16,9 @@ from plugins.agents.stage import AgentsStage
 from plugins.alerts.log import LogSender
 from plugins.breaker.alerting import told
 from plugins.breaker.rules import is_providers_fault
-from plugins.breaker.stage import BreakerStage
+from plugins.breaker.stage import UNCOUNTED, BreakerStage
 from plugins.breaker.store import Circuits
+from plugins.core.call import Attempt
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
@@ -65,14 +66,19 @@ class Parts:
         return frozenset(self.catalogue.agents), frozenset(self.catalogue.modes)
 
 
+def _is_servers_fault(attempt: Attempt) -> bool:
+    return attempt.error_class not in UNCOUNTED and is_providers_fault(attempt.status)
+
+
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue),
     "breaker": lambda parts: BreakerStage(
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
         parts.replicas.other_is_well,
+        probe_anyway=parts.configuration.policy.breaker.when_all_open == "probe",
     ),
-    "replicas": lambda parts: ReplicasStage(parts.replicas, is_providers_fault),
+    "replicas": lambda parts: ReplicasStage(parts.replicas, _is_servers_fault),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
 }
 

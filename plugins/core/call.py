@@ -87,6 +87,7 @@ class Attempt:
         error_class: None for success, else a short stable word such as `RateLimitError`.
         status: HTTP status of the provider, where it gave one.
         retry_after_s: seconds that a failing provider asked to be left alone, or 0.
+        usage: what a try consumed whose answer was not given; None when nothing is known of it.
     """
 
     deployment: str
@@ -97,6 +98,47 @@ class Attempt:
     error_class: str | None = None
     status: int | None = None
     retry_after_s: float = 0.0
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A model group that was left out, and why.
+
+    Args:
+        group: the model group.
+        code: stable word, such as `provider_unavailable`.
+    """
+
+    group: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """An answer that needs no provider.
+
+    Args:
+        content_type: of the answer.
+        frames: a whole body as one piece, or the events of a stream, in the endpoint's format.
+        group: the model group that answered at the time.
+        deployment: likewise.
+        provider: likewise.
+        saved_usd: what the answer would have cost again.
+        age_s: seconds since it was given.
+        how: `hit`, or `coalesced` for the answer of an identical call that was under way.
+        practice: a practice provider gave it.
+    """
+
+    content_type: str
+    frames: tuple[bytes, ...]
+    group: str
+    deployment: str
+    provider: str
+    saved_usd: Decimal
+    age_s: float
+    how: str
+    practice: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +187,11 @@ class Call:
     context: Context = field(default_factory=Context)
     agent: Agent | None = None
     tiers: tuple[str, ...] = ()
+    group: str | None = None
+    """The model group that is tried now, or was last."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
+    skipped: list[Skip] = field(default_factory=list[Skip])
+    recalled: Recalled | None = None
     refusal: GatewayError | None = None
     outcome: Outcome | None = None
     status: int = 0
@@ -156,6 +202,9 @@ class Call:
     saved_usd: Decimal = ZERO
     cost_note: str | None = None
     cache: str = "off"
+    """How the cache took part: `off`, `bypass`, `miss`, `hit` or `coalesced`."""
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    """More headers for the client, from the stages; names in lower case."""
     first_byte_s: float | None = None
     ended_s: float | None = None
     practice: bool = False
@@ -169,10 +218,22 @@ class Call:
     @property
     def tier(self) -> str | None:
         """Name the tier that served, or None before one did."""
-        served = self.served
-        if served is None:
+        group = self.model_served
+        if group is None:
             return None
-        return self.agent.tier_of(served.group) if self.agent else "primary"
+        return self.agent.tier_of(group) if self.agent else "primary"
+
+    @property
+    def model_served(self) -> str | None:
+        """Name the model group that answered, be it earlier, or None."""
+        answered = self.recalled or self.served
+        return answered.group if answered else None
+
+    @property
+    def provider_served(self) -> str | None:
+        """Name the provider that answered, be it earlier, or None."""
+        answered = self.recalled or self.served
+        return answered.provider if answered else None
 
     @property
     def served(self) -> Attempt | None:

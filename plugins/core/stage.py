@@ -5,8 +5,9 @@ every call: `self` holds collaborators, the `Call` holds the state.
 """
 
 from enum import StrEnum
+from typing import Any
 
-from plugins.core.call import Attempt, Call
+from plugins.core.call import Attempt, Call, Recalled
 from plugins.core.errors import GatewayError
 
 
@@ -15,7 +16,11 @@ class Phase(StrEnum):
 
     ADMIT = "admit"
     PREPARE = "prepare"
+    RESERVE = "reserve"
     CHECK_INPUT = "check_input"
+    RECALL = "recall"
+    ROUTE = "route"
+    SHAPE = "shape"
     ATTEMPT = "attempt"
     ATTEMPT_ENDED = "attempt_ended"
     CHECK_OUTPUT = "check_output"
@@ -39,8 +44,36 @@ class Stage:
     async def prepare(self, call: Call) -> GatewayError | None:
         """Settle which model groups are tried (`call.tiers`) and with which parameters."""
 
+    async def reserve(self, call: Call) -> GatewayError | None:
+        """Take from what is shared, or look up what is kept, in one round trip.
+
+        All stages' `reserve` run at the same time, so that what they send to Redis travels
+        together. A stage must bear being told in `settle` that another one refused.
+        """
+
     async def check_input(self, call: Call) -> GatewayError | None:
         """Judge what the client sent."""
+
+    async def recall(self, call: Call) -> Recalled | None:
+        """Give an answer that is known already, so that no provider is asked."""
+
+    async def route(self, call: Call, group: str) -> GatewayError | None:
+        """Decide whether a model group is tried now; asked before each try.
+
+        Returns:
+            None to try it, or why it is left out: the next tier is asked then, and the client
+            hears of it only when none is left.
+        """
+
+    def shape(self, call: Call, group: str, body: dict[str, Any]) -> None:
+        """Change the body that a model group is about to be sent.
+
+        Args:
+            call: its own body stays as the client sent it.
+            group: the model group.
+            body: of this try alone; nested values are shared with the call and must be replaced,
+                never changed.
+        """
 
     async def attempt(self, call: Call, attempt: Attempt) -> None:
         """Learn that a deployment is about to be tried."""

@@ -59,7 +59,7 @@ class SettlementLog:
             OSError: when Redis is away and the disk refuses it too.
         """
         try:
-            await self._link.run(lambda redis: redis.xadd(STREAM, {"e": entry}))
+            await self._link.send("XADD", STREAM, "*", "e", entry)
         except RedisAway:
             await self._spool.append(entry)
             return "spool"

@@ -59,9 +59,17 @@ class Board:
         Returns:
             One of them, or None when nothing is known of any.
         """
-        known = [name for name in deployments if name in self._known]
-        tried = {a.deployment for a in call.attempts if a.error_class is not None}
-        return choose([self._replica(name) for name in known], tried, self._chance)
+        known = [self._replica(name) for name in deployments if name in self._known]
+        return choose(known, failed_by(call), self._chance)
+
+    def has_another(self, call: Call, group: str) -> bool:
+        """Tell whether a group has a replica that may be up and has not failed this call."""
+        failed = failed_by(call)
+        return any(
+            name not in failed and self._replica(name).reach is not Reach.AWAY
+            for name, known in self._known.items()
+            if known.group == group
+        )
 
     def other_is_well(self, deployment: str) -> bool:
         """Tell whether another replica of the same group can be reached.
@@ -135,3 +143,8 @@ class Board:
             in_flight=known.in_flight,
             in_flight_then=known.in_flight_then,
         )
+
+
+def failed_by(call: Call) -> frozenset[str]:
+    """Name the deployments that have failed this very call."""
+    return frozenset(a.deployment for a in call.attempts if a.error_class is not None)

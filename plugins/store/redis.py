@@ -1,17 +1,20 @@
 """One Redis client per worker that fails fast and does not try again for a moment.
 
-A stopped Redis must cost the first call a short time-out and the next ones nothing.
+A stopped Redis must cost the first call a short time-out and the next ones nothing. What several
+features, or several calls, want of Redis at the same moment goes in one round trip (`send`).
 """
 
 import asyncio
+import contextlib
+import hashlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import MaxConnectionsError, RedisError
+from redis.exceptions import MaxConnectionsError, NoScriptError, RedisError
 
 from plugins.core.clock import Clock
 from plugins.core.errors import Unavailable
@@ -22,6 +25,11 @@ LISTEN_S: Final = 5.0
 MAX_CONNECTIONS: Final = 64
 LISTENERS: Final = 8
 """Connections beside those, which `listen` holds for long."""
+MAX_BATCH: Final = 256
+MAX_FLIGHTS: Final = 2
+"""Batches under way at once: what comes meanwhile travels together in the next."""
+
+Argument = str | bytes | int | float
 
 _log: Final = logging.getLogger("sluice.redis")
 _T = TypeVar("_T")
@@ -29,6 +37,18 @@ _T = TypeVar("_T")
 
 class RedisAway(Unavailable):
     """Redis did not answer, or did not a moment ago, or has too much to do."""
+
+
+class Script:
+    """A Lua script, sent by its hash once Redis knows it.
+
+    Args:
+        source: in Lua; its KEYS must share one hash slot.
+    """
+
+    def __init__(self, source: str) -> None:
+        self.source: Final = source
+        self.sha: Final = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
 
 class RedisLink:
@@ -54,6 +74,9 @@ class RedisLink:
         self._free: Final = asyncio.Semaphore(MAX_CONNECTIONS)
         self._quiet_until_s = 0.0
         self._away = False
+        self._queue: list[tuple[tuple[Argument, ...], asyncio.Future[Any]]] = []
+        self._flights = 0
+        self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     @property
     def is_quiet(self) -> bool:
@@ -90,6 +113,75 @@ class RedisLink:
             self._free.release()
         self._say(None)
         return answer
+
+    async def send(self, *command: Argument) -> Any:
+        """Run one command in one round trip with whatever else is sent at the same moment.
+
+        Args:
+            command: its name and arguments, such as `"GET", key`; never one that blocks.
+
+        Returns:
+            Redis' answer, as redis-py reads it for that command.
+
+        Raises:
+            RedisAway: as `run`; also when Redis refused this command alone.
+        """
+        answer = await self._queued(command)
+        if isinstance(answer, Exception):
+            raise RedisAway(f"Redis: {type(answer).__name__}") from answer
+        return answer
+
+    async def call(
+        self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]
+    ) -> Any:
+        """Run a script in one round trip with whatever else is sent at the same moment.
+
+        Raises:
+            RedisAway: as `send`.
+        """
+        rest = (len(keys), *keys, *arguments)
+        answer = await self._queued(("EVALSHA", script.sha, *rest))
+        if isinstance(answer, NoScriptError):
+            return await self.send("EVAL", script.source, *rest)
+        if isinstance(answer, Exception):
+            raise RedisAway(f"Redis: {type(answer).__name__}") from answer
+        return answer
+
+    async def _queued(self, command: tuple[Argument, ...]) -> Any:
+        self._refuse_while_quiet()
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Any] = loop.create_future()
+        self._queue.append((command, answer))
+        if len(self._queue) == 1:
+            loop.call_soon(self._depart)
+        return await answer
+
+    def _depart(self) -> None:
+        """Send off what waits, unless enough is under way: that takes it along when it is back."""
+        while self._queue and self._flights < MAX_FLIGHTS:
+            batch, self._queue = self._queue[:MAX_BATCH], self._queue[MAX_BATCH:]
+            self._flights += 1
+            task = asyncio.create_task(self._carry(batch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, batch: list[tuple[tuple[Argument, ...], asyncio.Future[Any]]]) -> None:
+        async def execute(redis: Redis) -> list[Any]:
+            pipeline: Any = redis.pipeline(transaction=False)
+            for command, _ in batch:
+                pipeline.execute_command(*command)
+            return await pipeline.execute(raise_on_error=False)
+
+        answers: list[Any] = [RedisAway("Redis did not answer") for _ in batch]
+        try:
+            with contextlib.suppress(RedisAway):
+                answers = await self.run(execute)
+        finally:
+            self._flights -= 1
+            for (_, future), answer in zip(batch, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)
+            self._depart()
 
     def _refuse_while_quiet(self) -> None:
         if self.is_quiet:

@@ -6,7 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from plugins.core.clock import SystemClock
-from plugins.store.redis import MAX_CONNECTIONS, RedisAway, RedisLink
+from plugins.store.redis import MAX_CONNECTIONS, RedisAway, RedisLink, Script
 from selfhosted.engines import EmbeddedRedis
 
 
@@ -64,3 +64,56 @@ async def test_going_and_coming_back_are_said_once_without_the_address(
     assert caplog.messages[1] == "Redis answers again"
     assert "redis.sock" not in caplog.text
     assert "unix:" not in caplog.text
+
+
+async def _reads(redis: Redis) -> int:
+    return int((await redis.info("stats"))["total_reads_processed"])
+
+
+async def test_what_is_sent_at_one_moment_travels_together(link: RedisLink, redis: Redis) -> None:
+    await link.send("PING")
+    before = await _reads(redis)
+    answers = await asyncio.gather(*(link.send("INCR", "n") for _ in range(50)))
+    assert sorted(answers) == list(range(1, 51))
+    assert await _reads(redis) - before <= 3  # a batch, and these two looks
+
+
+async def test_one_refused_command_fails_alone(link: RedisLink, redis: Redis) -> None:
+    await redis.set("text", "x")
+    good, bad = await asyncio.gather(
+        link.send("GET", "text"), link.send("INCR", "text"), return_exceptions=True
+    )
+    assert good == b"x"
+    assert isinstance(bad, RedisAway)
+    assert not link.is_quiet
+
+
+async def test_a_script_runs_by_its_hash_and_is_made_known_when_it_is_not(
+    link: RedisLink, redis: Redis
+) -> None:
+    script = Script("return {KEYS[1], ARGV[1]}")
+    await redis.script_flush()
+    for _ in range(2):
+        assert await link.call(script, ["a"], [7]) == [b"a", b"7"]
+    assert await redis.script_exists(script.sha) == [True]
+
+
+async def test_all_that_is_sent_while_redis_is_away_is_refused_in_time(
+    link: RedisLink, redis_server: EmbeddedRedis
+) -> None:
+    redis_server.stop(hard=True)
+    try:
+        answers = await asyncio.gather(
+            *(link.send("INCR", "n") for _ in range(600)), return_exceptions=True
+        )
+        assert {type(answer) for answer in answers} == {RedisAway}
+    finally:
+        redis_server.start()
+
+
+async def test_a_caller_that_leaves_takes_nobody_with_it(link: RedisLink) -> None:
+    leaving = asyncio.create_task(link.send("INCR", "n"))
+    staying = asyncio.create_task(link.send("INCR", "n"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert await staying == 2

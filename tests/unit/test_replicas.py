@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.breaker.rules import is_providers_fault
+from plugins.assembly import _is_servers_fault
 from plugins.core.call import Attempt, Call, Endpoint
 from plugins.core.tenant import Principal, Role
 from plugins.replicas.board import WANTED_S, Board
@@ -313,7 +313,7 @@ def test_only_replicas_are_asked_for_their_figures_unless_somebody_wants_them_al
 
 async def test_the_stage_counts_each_attempt_once_however_it_ends() -> None:
     board = _board(Time(), "a", "b")
-    stage = ReplicasStage(board, is_providers_fault)
+    stage = ReplicasStage(board, _is_servers_fault)
     call = _call()
     left = Attempt("a", "vllm", "llama-3", 0.0)
     call.attempts = [left, Attempt("b", "vllm", "llama-3", 0.0)]
@@ -328,17 +328,56 @@ async def test_the_stage_counts_each_attempt_once_however_it_ends() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "reach"),
-    [(None, Reach.AWAY), (500, Reach.AWAY), (429, Reach.AWAY), (400, Reach.UNKNOWN)],
+    ("status", "error_class", "reach"),
+    [
+        (None, "APIConnectionError", Reach.AWAY),
+        (500, "InternalServerError", Reach.AWAY),
+        (429, "RateLimitError", Reach.AWAY),
+        (400, "BadRequestError", Reach.UNKNOWN),
+        (200, "EmptyAnswer", Reach.UNKNOWN),
+    ],
 )
-async def test_what_is_the_clients_fault_speaks_against_no_replica(
-    status: int | None, reach: Reach
+async def test_what_a_request_brings_about_by_itself_speaks_against_no_replica(
+    status: int | None, error_class: str, reach: Reach
 ) -> None:
     board = _board(Time(), "a", "b")
-    stage = ReplicasStage(board, is_providers_fault)
-    attempt = Attempt("a", "vllm", "llama-3", 0.0, 1.0, error_class="BadRequest", status=status)
+    stage = ReplicasStage(board, _is_servers_fault)
+    attempt = Attempt("a", "vllm", "llama-3", 0.0, 1.0, error_class=error_class, status=status)
     await stage.attempt_ended(_call(), attempt)
     assert board.loads()["a"].reach is reach
+
+
+async def test_a_tier_is_named_once_for_each_of_its_replicas() -> None:
+    board = Board({"a": "llama-3", "b": "llama-3", "c": "gpt-4o"}, Time(), lambda: 0.0)
+    call = _call()
+    call.tiers = ("llama-3", "gpt-4o", "unknown")
+    assert await ReplicasStage(board, _is_servers_fault).prepare(call) is None
+    assert call.tiers == ("llama-3", "llama-3", "gpt-4o", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("failed", "status", "away", "goes"),
+    [
+        ((), None, (), True),
+        ((), None, ("a", "b"), True),  # nothing was tried yet: the breaker decides, not we
+        (("a",), 500, (), True),
+        (("a",), 500, ("b",), False),
+        (("a",), 400, (), False),  # every replica would say the same
+        (("a", "b"), 500, (), False),
+    ],
+)
+async def test_a_group_is_tried_again_only_on_a_replica_that_may_do_better(
+    failed: tuple[str, ...], status: int | None, away: tuple[str, ...], goes: bool
+) -> None:
+    board = _board(Time(), "a", "b")
+    for name in away:
+        board.lost(name)
+    call = _call(*failed)
+    for attempt in call.attempts:
+        attempt.status = status
+    refusal = await ReplicasStage(board, _is_servers_fault).route(call, "llama-3")
+    assert (refusal is None) is goes
+    assert await ReplicasStage(board, _is_servers_fault).route(call, "gpt-4o") is None
 
 
 ENVIRON = {"VLLM_API_BASE": "http://gpu-1:8000/v1/", "EMPTY": ""}

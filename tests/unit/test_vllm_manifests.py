@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def _written(folder: Path, **manifests: dict[str, Any]) -> Path:
 
 
 def _pairs(argv: tuple[str, ...]) -> dict[str, str]:
-    return dict(zip(argv, argv[1:], strict=False))
+    return dict(pairwise(argv))
 
 
 def test_the_projects_own_manifests_serve_the_groups_of_the_configuration() -> None:
