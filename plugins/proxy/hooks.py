@@ -24,6 +24,8 @@ from plugins.proxy import calls
 # 422 on purpose: after routing, 401, 404, 408, 429 and 5xx would count against the deployment. The
 # door replaces the answer by the refusal itself.
 _REFUSED_STATUS: Final = 422
+_OURS: Final = frozenset({"vllm"})
+"""Providers that are servers of the operator's own."""
 _PASSED: Final = "guards_passed"
 
 
@@ -156,12 +158,12 @@ class Conductor(CustomLogger):
             return None
         attempt = _attempt(kwargs, self._providers)
         if any(a.deployment == attempt.deployment and a.ended_s is None for a in call.attempts):
-            return None  # /v1/messages runs this hook twice for one attempt
+            return _traced(kwargs, call, attempt)  # /v1/messages runs it twice for one attempt
         call.attempts.append(attempt)
         call.practice = attempt.provider in self._practice
         for stage in self._stages():
             await stage.attempt(call, attempt)
-        return None
+        return _traced(kwargs, call, attempt)
 
     @override
     async def async_log_failure_event(
@@ -193,6 +195,15 @@ class Conductor(CustomLogger):
         attempt.status = status if isinstance(status, int) else None
         for stage in self._stages():
             await stage.attempt_ended(call, attempt)
+
+
+def _traced(kwargs: dict[str, Any], call: Call, attempt: Attempt) -> dict[str, Any] | None:
+    """Hand the caller's trace on to our own servers; other providers have no use for it."""
+    traceparent = call.context.traceparent
+    if traceparent is None or attempt.provider not in _OURS:
+        return None
+    headers = cast("dict[str, str]", kwargs.get("extra_headers") or {})
+    return {**kwargs, "extra_headers": {"traceparent": traceparent, **headers}}
 
 
 def _retry_after_s(error: Any) -> float:
