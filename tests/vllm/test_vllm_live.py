@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from plugins.core.money import rounded
 from tests.gateway.running import Gateway
 from tests.vllm.conftest import FIRST, close_circuit
-from tests.vllm.tier import Crowd, Tier
+from tests.vllm.tier import Crowd, Tier, VllmServer
 
 GPU_SECOND = Decimal("2.50") / 3600
 """proxy_config.yaml: $2.50 an hour, in which a second reads 8000 tokens or writes 1200."""
@@ -213,15 +213,15 @@ async def test_one_replica_that_is_killed_under_load_costs_no_call_and_comes_bac
     gateway: Gateway, tier: Tier
 ) -> None:
     victim, other = tier.servers["llama-3"]
-    crowd = Crowd(
-        gateway, "llama-3", pause_s=0.2
-    )  # a plain model: no other tier could answer for it
+    # A plain model: no other tier could answer for it.
+    crowd = Crowd(gateway, "llama-3", pause_s=0.2)
     calling = asyncio.create_task(crowd.run())
     await asyncio.sleep(2)
     victim.kill()
     killed_s = time.monotonic()
     await asyncio.sleep(5)
     answered = len(crowd.calls)
+    await asyncio.to_thread(_asked_on_every_endpoint, gateway, other)
     await asyncio.to_thread(victim.until_back)
     back_s = time.monotonic() - killed_s
     assert len(crowd.calls) > answered > 0
@@ -301,6 +301,25 @@ def test_what_it_takes(tier: Tier) -> None:
     memory = {s.name: s.memory_mb for servers in tier.servers.values() for s in servers}
     print(f"three servers warm after {tier.start_s:.1f} s; resident MB: {memory}")
     assert all(100 < megabytes < 6000 for megabytes in memory.values())
+
+
+def _asked_on_every_endpoint(gateway: Gateway, only: VllmServer) -> None:
+    """Call while one replica is known to be away: none of these may go there first."""
+    text = "Is the candidate available?"
+    bodies: dict[str, dict[str, Any]] = {
+        "/v1/chat/completions": {"messages": ASKED, "max_tokens": 4},
+        "/v1/completions": {"prompt": text, "max_tokens": 4},
+        "/v1/responses": {"input": text, "max_output_tokens": 16},
+        "/v1/messages": {"messages": ASKED, "max_tokens": 4},
+    }
+    for path, body in bodies.items():
+        for turn in range(5):
+            asked = {"model": "llama-3", "stream": turn % 2 == 1, **body}
+            answer = gateway.request("POST", path, gateway.demo_key, json=asked)
+            assert answer.status_code == 200, (path, answer.text)
+            assert answer.headers["x-sluice-attempts"] == "1", path
+            row = gateway.call_row(answer.headers["x-sluice-call-id"])
+            assert row["deployment"] == only.name, path
 
 
 def _finished(page: str) -> int:
