@@ -121,6 +121,16 @@ class Board:
         if known is not None:
             known.heard_at_s, known.away, known.reading = self._now_s(), True, None
 
+    def silent(self, deployment: str) -> None:
+        """Note that a server took too long to tell its figures.
+
+        That is no proof, since a busy server, or this worker, may be slow: only one of which
+        nothing was heard for three seconds, or that was away before, is taken to be lost.
+        """
+        known = self._known[deployment]
+        if known.away or self._now_s() - known.heard_at_s > STALE_S:
+            self.lost(deployment)
+
     def read(self, deployment: str, reading: Reading | None) -> None:
         """Note a server's figures; None when it answered without any that can be used."""
         known = self._known[deployment]

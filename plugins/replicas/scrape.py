@@ -101,7 +101,11 @@ class Scraper:
         try:
             async with asyncio.timeout(LIMIT_S):
                 reading = await _reading(client, url)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except (httpx.TimeoutException, TimeoutError):
+            for name in names:
+                self._board.silent(name)
+            return
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             if url not in self._away:
                 self._away.add(url)
                 _log.warning("%s does not answer (%s)", ", ".join(names), type(error).__name__)

@@ -468,7 +468,7 @@ async def test_two_models_of_one_server_share_its_figures_and_one_request() -> N
         (_answer(302, location="http://elsewhere/"), Reach.WELL),
         (_answer(200, b"x" * (LONGEST_BYTES + 1)), Reach.WELL),
         (_answer(503), Reach.AWAY),
-        (httpx.ReadTimeout("slow"), Reach.AWAY),
+        (httpx.ConnectError("refused"), Reach.AWAY),
         (httpx.RemoteProtocolError("garbage"), Reach.AWAY),
     ],
 )
@@ -478,6 +478,30 @@ async def test_a_server_without_figures_is_well_and_one_that_is_unwell_is_away(
     board, servers = await _scraped(answer, _answer(200, PAGE))
     assert (board.loads()["a"].reach, board.loads()["a"].reading) == (reach, None)
     assert sorted(servers.asked) == [A, B]
+
+
+@pytest.mark.parametrize("slow", [httpx.ReadTimeout("slow"), httpx.ConnectTimeout("slow")])
+async def test_one_slow_answer_is_no_proof_and_three_seconds_of_silence_are(
+    slow: Exception,
+) -> None:
+    time, servers = Time(), Servers()
+    board = _board(time, "a", "b")
+    scraper = Scraper(board, {"a": A, "b": B}, lambda: 0.0, servers)
+    servers.answers = {A: _answer(200, PAGE), B: slow}
+    await scraper.once()
+    assert board.loads()["b"].reach is Reach.AWAY  # nothing was ever heard of it
+    servers.answers = {A: slow, B: _answer(200, PAGE)}
+    seen: list[Reach] = []
+    for _ in range(5):
+        time.now_s += 1.0
+        servers.answers[B] = _answer(200, PAGE)
+        await scraper.once()
+        seen.append(board.loads()["a"].reach)
+    assert seen == [Reach.WELL] * 3 + [Reach.AWAY] * 2
+    time.now_s += STALE_S  # it stays away while it goes on being silent
+    servers.answers[B] = _answer(200, PAGE)
+    await scraper.once()
+    assert board.loads()["a"].reach is Reach.AWAY
 
 
 async def test_nobody_is_asked_while_nobody_needs_to_know() -> None:
