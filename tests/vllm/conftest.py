@@ -146,6 +146,15 @@ def _config(folder: Path, tier: Tier) -> Path:
         entry = {"model_name": "llama-3", "litellm_params": replica}
         models.append({**entry, "model_info": {"id": server.name}})
         prices[server.name] = price
+    port = yaml.safe_load((folder / "embed" / "embedder.yaml").read_text())["replicas"][0]["port"]
+    embedder = {
+        "model": "hosted_vllm/embedder",
+        "api_base": f"http://127.0.0.1:{port}/v1",
+        "api_key": "none",
+    }
+    info = {"id": "vllm-embedder", "mode": "embedding"}
+    models.append({"model_name": "embedder", "litellm_params": embedder, "model_info": info})
+    prices["vllm-embedder"] = price
     config["sluice"]["agents"][FIRST] = {"tiers": ["llama-3", "gpt-4o"]}
     path = folder / "proxy_config.yaml"
     path.write_text(yaml.safe_dump(config))

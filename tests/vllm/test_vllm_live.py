@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from plugins.core.money import rounded
 from tests.gateway.running import Gateway
-from tests.vllm.conftest import FIRST, close_circuit
+from tests.vllm.conftest import FIRST, close_circuit, ready, serve
 from tests.vllm.tier import Crowd, Tier, VllmServer
 
 GPU_SECOND = Decimal("2.50") / 3600
@@ -278,20 +279,23 @@ async def test_with_every_replica_killed_under_load_another_tier_answers_until_t
     await _until_both_serve(gateway, tier)
 
 
-@pytest.mark.torture
-@pytest.mark.timeout(400)
-def test_embeddings_of_a_model_of_ones_own(vllm_folder: Any) -> None:
-    from tests.vllm.conftest import ready, serve
-
+@pytest.mark.timeout(290)
+def test_texts_are_embedded_by_a_model_of_ones_own(
+    gateway: Gateway, client: OpenAI, vllm_folder: Path
+) -> None:
     started_s = time.monotonic()
     process = serve(vllm_folder, "embedder", "llama")
     try:
-        (server,) = ready(vllm_folder, "embedder", process, started_s)
-        client = OpenAI(base_url=server["base_url"], api_key="none", max_retries=0)
-        answer = client.embeddings.create(model="embedder", input=["ten years", "of Python"])
+        ready(vllm_folder, "embedder", process, started_s)
+        raw = client.embeddings.with_raw_response.create(
+            model="embedder", input=["ten years", "of Python"], encoding_format="float"
+        )
+        answer = raw.parse()
         assert [len(each.embedding) for each in answer.data] == [128, 128]
         assert math.isclose(math.hypot(*answer.data[0].embedding), 1.0, rel_tol=1e-3)
-        assert answer.usage.prompt_tokens > 0
+        row = gateway.call_row(raw.headers["x-sluice-call-id"])
+        assert row["input_tokens"] == answer.usage.prompt_tokens > 0
+        assert Decimal(row["cost_usd"]) == _cost(row) > 0
     finally:
         process.terminate()
         process.wait(60)
