@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from plugins.agents.abilities import Abilities
 from plugins.agents.rules import Catalogue
 from plugins.agents.stage import AgentsStage
 from plugins.alerts.log import LogSender
@@ -43,6 +44,7 @@ class Parts:
     configuration: Configuration
     environment: Environment
     prices: Mapping[str, Price]
+    abilities: Mapping[str, Abilities]
     clock: Clock
     engine: AsyncEngine
     link: RedisLink
@@ -71,7 +73,7 @@ def _is_servers_fault(attempt: Attempt) -> bool:
 
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
-    "agents": lambda parts: AgentsStage(parts.catalogue),
+    "agents": lambda parts: AgentsStage(parts.catalogue, parts.abilities),
     "breaker": lambda parts: BreakerStage(
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
@@ -84,7 +86,10 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
 
 
 def build(
-    configuration: Configuration, environment: Environment, prices: Mapping[str, Price]
+    configuration: Configuration,
+    environment: Environment,
+    prices: Mapping[str, Price],
+    abilities: Mapping[str, Abilities],
 ) -> Parts:
     """Make one worker's parts; nothing connects before its first use.
 
@@ -92,6 +97,7 @@ def build(
         configuration: what `proxy_config.yaml` says.
         environment: where the stores are.
         prices: by deployment.
+        abilities: by model group.
     """
     clock = SystemClock()
     engine = create_engine(environment.database_url)
@@ -109,6 +115,7 @@ def build(
         configuration=configuration,
         environment=environment,
         prices=prices,
+        abilities=abilities,
         clock=clock,
         engine=engine,
         link=link,

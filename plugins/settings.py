@@ -50,6 +50,7 @@ Silence = Annotated[float, Field(gt=0, le=LONGEST_SILENCE_S)]
 class TimeLimitsIn(_Frozen):
     """How long one try of a provider may be silent, seconds; what is left out is the default."""
 
+    connect_s: Silence | None = None
     first_byte_s: Silence | None = None
     between_chunks_s: Silence | None = None
     answer_s: Silence | None = None
@@ -161,6 +162,8 @@ class Deployment(BaseModel):
     mode: str = "chat"
     api_base: str | None = None
     """As it stands in the file: an address, or `os.environ/NAME`."""
+    stated: dict[str, Any] = {}
+    """All of `model_info`: what the operator says of the model, over LiteLLM's list."""
 
     @property
     def provider(self) -> str:
@@ -322,6 +325,7 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
             "id": info.get("id"),
             "mode": info.get("mode", "chat"),
             "api_base": params.get("api_base"),
+            "stated": info,
         }
         try:
             found.append(Deployment.model_validate(flat))

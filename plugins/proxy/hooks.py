@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
+import httpx
 from fastapi import HTTPException
 from litellm.integrations.custom_guardrail import CustomGuardrail
 from litellm.integrations.custom_logger import CustomLogger
@@ -16,7 +17,7 @@ from litellm.types.guardrails import (  # pyright: ignore[reportMissingTypeStubs
 )
 from typing_extensions import override
 
-from plugins.core.call import Attempt, Call
+from plugins.core.call import HOST_REFUSED, Attempt, Call
 from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 from plugins.proxy import calls
@@ -27,6 +28,9 @@ _REFUSED_STATUS: Final = 422
 _OURS: Final = frozenset({"vllm"})
 """Providers that are servers of the operator's own."""
 _PASSED: Final = "guards_passed"
+_SENT_AT: Final = "api_call_start_time"
+GRACE_S: Final = 5.0
+"""So much later than the door's limits come LiteLLM's, so that the door's say what happened."""
 
 
 class PluginSwitch(CustomLogger):
@@ -158,12 +162,17 @@ class Conductor(CustomLogger):
             return None
         attempt = _attempt(kwargs, self._providers)
         if any(a.deployment == attempt.deployment and a.ended_s is None for a in call.attempts):
-            return _traced(kwargs, call, attempt)  # /v1/messages runs it twice for one attempt
+            # /v1/messages runs this hook twice for one attempt
+            return {**kwargs, **_traced(kwargs, call, attempt)}
         call.attempts.append(attempt)
         call.practice = attempt.provider in self._practice
         for stage in self._stages():
             await stage.attempt(call, attempt)
-        return _traced(kwargs, call, attempt)
+        # LiteLLM's own would give a connection as long as an answer. The door ends the rest.
+        limits = call.time_limits
+        connect_s = limits.connect_s
+        timeout = httpx.Timeout(limits.longest_s + GRACE_S, connect=connect_s, pool=connect_s)
+        return {**kwargs, "timeout": timeout, **_traced(kwargs, call, attempt)}
 
     @override
     async def async_log_failure_event(
@@ -177,7 +186,9 @@ class Conductor(CustomLogger):
             return
         error: Any = kwargs.get("exception")
         attempt.retry_after_s = _retry_after_s(error)
-        await self.end_attempt(call, type(error).__name__, getattr(error, "status_code", None))
+        sent = kwargs.get(_SENT_AT) is not None
+        error_class = type(error).__name__ if sent else HOST_REFUSED
+        await self.end_attempt(call, error_class, getattr(error, "status_code", None))
 
     async def end_attempt(self, call: Call, error_class: str | None, status: object) -> None:
         """End the attempt that runs, once; the door calls this for the one that succeeded.
@@ -197,13 +208,13 @@ class Conductor(CustomLogger):
             await stage.attempt_ended(call, attempt)
 
 
-def _traced(kwargs: dict[str, Any], call: Call, attempt: Attempt) -> dict[str, Any] | None:
+def _traced(kwargs: Mapping[str, Any], call: Call, attempt: Attempt) -> dict[str, Any]:
     """Hand the caller's trace on to our own servers; other providers have no use for it."""
     traceparent = call.context.traceparent
     if traceparent is None or attempt.provider not in _OURS:
-        return None
+        return {}
     headers = cast("dict[str, str]", kwargs.get("extra_headers") or {})
-    return {**kwargs, "extra_headers": {"traceparent": traceparent, **headers}}
+    return {"extra_headers": {"traceparent": traceparent, **headers}}
 
 
 def _retry_after_s(error: Any) -> float:

@@ -60,6 +60,13 @@ def test_the_projects_own_manifests_and_prices_state_the_same_rent() -> None:
     assert prices_of(configuration, {})["vllm-llama-3"].input_usd > 0
 
 
+def test_no_call_is_sent_to_a_server_whose_context_is_too_short_for_it() -> None:
+    for deployment in load_configuration(ROOT / "proxy_config.yaml").deployments.values():
+        if deployment.provider == "vllm":
+            context = load()[deployment.model_name].context_tokens
+            assert deployment.stated["max_input_tokens"] <= context
+
+
 def test_every_fault_of_every_file_is_reported_with_its_path(
     tmp_path: Path, raw: dict[str, Any]
 ) -> None:
