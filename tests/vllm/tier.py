@@ -120,6 +120,7 @@ class Crowd:
             "model": self.model,
             "messages": [{"role": "user", "content": "Is the candidate available?"}],
             "max_tokens": self.tokens,
+            "temperature": 0,
         }
         answer = await client.post("/v1/chat/completions", json=body)
         call_id = answer.headers["x-sluice-call-id"]
