@@ -21,8 +21,8 @@ from tests.vllm.tier import Crowd, Tier, VllmServer
 
 GPU_SECOND = Decimal("2.50") / 3600
 """proxy_config.yaml: $2.50 an hour, in which a second reads 8000 tokens or writes 1200."""
-# Where an answer must not be empty, it is asked for at temperature 0: chance ends one in 500 of these
-# models' answers before they have begun.
+# Where an answer must not be empty, it is asked for at temperature 0: chance ends one in 500 of
+# these models' answers before they have begun.
 MODELS = ("llama-3", "mistral")
 ASKED: Any = [{"role": "user", "content": "Is the candidate available on Monday?"}]
 
