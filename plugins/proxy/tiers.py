@@ -122,6 +122,7 @@ class Tiers:
         try:
             async with silence.limit:
                 await self._host(inner, replay, delivery)
+                silence.over()
         except TimeoutError:
             broken_by = TIMED_OUT
         except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
