@@ -3,6 +3,7 @@
 Read this first: `STAGES` is the way of a call, in code.
 """
 
+import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,8 +16,10 @@ from plugins.agents.rules import Catalogue
 from plugins.agents.stage import AgentsStage
 from plugins.alerts.log import LogSender
 from plugins.breaker.alerting import told
-from plugins.breaker.stage import BreakerStage
+from plugins.breaker.rules import is_providers_fault
+from plugins.breaker.stage import UNCOUNTED, BreakerStage
 from plugins.breaker.store import Circuits
+from plugins.core.call import Attempt
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
@@ -25,6 +28,9 @@ from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
 from plugins.prompt_caching.stage import PromptCachingStage
+from plugins.replicas.board import Board
+from plugins.replicas.scrape import Scraper, metrics_urls
+from plugins.replicas.stage import ReplicasStage
 from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
@@ -50,6 +56,8 @@ class Parts:
     ledger: LedgerStore
     drain: Drain
     circuits: Circuits
+    replicas: Board
+    scraper: Scraper
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -61,11 +69,16 @@ class Parts:
         return frozenset(self.catalogue.agents), frozenset(self.catalogue.modes)
 
 
+def _is_servers_fault(attempt: Attempt) -> bool:
+    return attempt.error_class not in UNCOUNTED and is_providers_fault(attempt.status)
+
+
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue, parts.abilities),
     "breaker": lambda parts: BreakerStage(
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
+        parts.replicas.other_is_well,
         probe_anyway=parts.configuration.policy.breaker.when_all_open == "probe",
     ),
     "prompt_caching": lambda parts: PromptCachingStage(
@@ -73,6 +86,7 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.environment.secret,
         parts.clock,
     ),
+    "replicas": lambda parts: ReplicasStage(parts.replicas, _is_servers_fault),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
 }
 
@@ -98,6 +112,11 @@ def build(
     hasher = KeyHasher(environment.secret)
     ledger = LedgerStore(engine)
     alerts = LogSender()
+    deployments = configuration.deployments.values()
+    replicas = Board({d.id: d.model_name for d in deployments}, clock.monotonic_s, random.random)
+    figures = metrics_urls(
+        {d.id: d.api_base for d in deployments if d.provider == "vllm"}, os.environ
+    )
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -119,4 +138,6 @@ def build(
             random.random,
             lambda provider, before, after: told(alerts, provider, before, after),
         ),
+        replicas=replicas,
+        scraper=Scraper(replicas, figures, random.random),
     )

@@ -10,5 +10,13 @@ agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 ledger = PluginSwitch("ledger")
 prompt_caching = PluginSwitch("prompt_caching")
+replicas = PluginSwitch("replicas")
 
-__all__ = ["agents", "authenticate", "breaker", "ledger", "prompt_caching"]
+__all__ = [
+    "agents",
+    "authenticate",
+    "breaker",
+    "ledger",
+    "prompt_caching",
+    "replicas",
+]
