@@ -9,5 +9,6 @@ from plugins.proxy.hooks import PluginSwitch
 agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 ledger = PluginSwitch("ledger")
+metrics = PluginSwitch("metrics")
 
-__all__ = ["agents", "authenticate", "breaker", "ledger"]
+__all__ = ["agents", "authenticate", "breaker", "ledger", "metrics"]

@@ -21,6 +21,7 @@ from plugins.proxy import host
 from plugins.proxy.api import build_api
 from plugins.proxy.door import App, Door
 from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
+from plugins.proxy.metrics_page import MetricsPage
 from plugins.proxy.prices import lifecycle_notes, price_list, prices_of
 from plugins.proxy.quiet import quieten
 from plugins.settings import DEFAULT_CONFIG, NOTICES, environment, load
@@ -63,6 +64,9 @@ async def install() -> None:
     door = Door(
         host=application,
         own=cast("App", build_api(parts)),
+        metrics=MetricsPage(
+            parts.metrics_folder, parts.environment.metrics_token, parts.directory.authenticate
+        ),
         directory=parts.directory,
         catalogue=parts.catalogue,
         stages=plugged.stages,
@@ -77,6 +81,8 @@ async def install() -> None:
             parts.directory.run(),
             parts.drain.run(),
             parts.circuits.run(),
+            parts.alerts.run(),
+            parts.sampler.run(),
             _open(door, application, parts, plugged),
         )
     )
