@@ -117,7 +117,10 @@ class Claims:
         for old in [key for key, (_, until) in self._alone.items() if until <= now_s]:
             del self._alone[old]
         self._alone[name] = (notice.alert.state, now_s + self._window_s)
-        self._owed[name] = entry
+        if not entry and self._owed.get(name):
+            del self._owed[name]  # it began and ended unheard, and is not another worker's
+        else:
+            self._owed[name] = entry
         since = self._note_own(name, notice, lasting=bool(entry))
         return Notice(notice.alert, notice.at, since)
 
