@@ -109,7 +109,7 @@ def test_a_signature_holds_for_its_own_body_alone(secret: str, body: bytes, othe
 
 # --- Slack ---------------------------------------------------------------------------------------
 def _checked_slack(message: dict) -> None:
-    """https://docs.slack.dev/legacy/legacy-messaging/legacy-secondary-message-attachments"""
+    """Check against docs.slack.dev, "secondary message attachments"."""
     assert set(message) == {"text", "attachments"}
     assert isinstance(message["text"], str)
     assert message["text"]

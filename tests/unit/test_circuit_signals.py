@@ -63,7 +63,7 @@ def test_every_change_reaches_the_log_the_metric_the_trace_and_people(
         (name, "openai", "half_open", "breaker"): 1,
         (name, "openai", "closed", "breaker"): 1,
     }
-    assert [dict(event.attributes) for event in events.events][0] == {
+    assert dict(events.events[0].attributes) == {
         "sluice.provider": "openai",
         "sluice.circuit.from": "closed",
         "sluice.circuit.to": "open",
