@@ -114,20 +114,7 @@ def build(
     ledger = LedgerStore(engine)
     metrics, metrics_folder = _metrics(environment.data_dir / "metrics")
     alerts = _alerts(configuration.policy.alerts, link, metrics, clock)
-    circuits = Circuits(
-        link,
-        clock,
-        configuration.policy.breaker.policy,
-        random.random,
-        telling(
-            (
-                signals.logged,
-                signals.counted(metrics),
-                signals.traced(OtelEvents()),
-                signals.alerted(alerts),
-            )
-        ),
-    )
+    circuits = _circuits(configuration, link, clock, metrics, alerts)
     directory = KeyDirectory(engine, hasher, clock)
     readings = _readings(configuration, circuits, link, directory, spool, alerts)
     return Parts(
@@ -166,6 +153,23 @@ def _alerts(policy: AlertsPolicy, link: RedisLink, metrics: Metrics, clock: Cloc
         Delivery(target, post, metrics, clock, random.random) for target in policy.targets()
     ]
     return Dispatcher(Claims(link, clock, policy.repeat_s), deliveries, metrics, clock)
+
+
+def _circuits(
+    configuration: Configuration,
+    link: RedisLink,
+    clock: Clock,
+    metrics: Metrics,
+    alerts: Dispatcher,
+) -> Circuits:
+    listeners = (
+        signals.logged,
+        signals.counted(metrics),
+        signals.traced(OtelEvents()),
+        signals.alerted(alerts),
+    )
+    policy = configuration.policy.breaker.policy
+    return Circuits(link, clock, policy, random.random, telling(listeners))
 
 
 def _readings(
