@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from plugins.agents.abilities import Abilities
 from plugins.agents.rules import Catalogue
 from plugins.agents.stage import AgentsStage
 from plugins.alerts.claims import Claims
@@ -52,6 +53,7 @@ class Parts:
     configuration: Configuration
     environment: Environment
     prices: Mapping[str, Price]
+    abilities: Mapping[str, Abilities]
     clock: Clock
     engine: AsyncEngine
     link: RedisLink
@@ -83,9 +85,11 @@ class Parts:
 
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
-    "agents": lambda parts: AgentsStage(parts.catalogue),
+    "agents": lambda parts: AgentsStage(parts.catalogue, parts.abilities),
     "breaker": lambda parts: BreakerStage(
-        parts.circuits, {d.model_name: d.provider for d in parts.deployments}
+        parts.circuits,
+        {d.model_name: d.provider for d in parts.deployments},
+        probe_anyway=parts.configuration.policy.breaker.when_all_open == "probe",
     ),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
     "metrics": lambda parts: MetricsStage(
@@ -97,7 +101,10 @@ _log: Final = logging.getLogger("sluice")
 
 
 def build(
-    configuration: Configuration, environment: Environment, prices: Mapping[str, Price]
+    configuration: Configuration,
+    environment: Environment,
+    prices: Mapping[str, Price],
+    abilities: Mapping[str, Abilities],
 ) -> Parts:
     """Make one worker's parts; nothing connects before its first use.
 
@@ -105,6 +112,7 @@ def build(
         configuration: what `proxy_config.yaml` says.
         environment: where the stores are.
         prices: by deployment.
+        abilities: by model group.
     """
     clock = SystemClock()
     engine = create_engine(environment.database_url)
@@ -121,6 +129,7 @@ def build(
         configuration=configuration,
         environment=environment,
         prices=prices,
+        abilities=abilities,
         clock=clock,
         engine=engine,
         link=link,

@@ -6,11 +6,11 @@ alerts' receivers, the environment.
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,9 +18,12 @@ from typing_extensions import override
 
 from plugins.alerts.configuration import AlertsPolicy
 from plugins.breaker.rules import BreakerPolicy
-from plugins.core.agent import Agent
+from plugins.core.agent import Agent, TimeLimits
 
 DEFAULT_CONFIG: Final = "proxy_config.yaml"
+LONGEST_SILENCE_S: Final = 600.0
+"""Of a time limit; `request_timeout` in proxy_config.yaml must be longer, or LiteLLM's own ends
+the try first."""
 NOTICES: Final = "notices.txt"
 """File in the data directory with what an operator should know at start-up, a line each."""
 
@@ -42,10 +45,27 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
+Silence = Annotated[float, Field(gt=0, le=LONGEST_SILENCE_S)]
+
+
+class TimeLimitsIn(_Frozen):
+    """How long one try of a provider may be silent, seconds; what is left out is the default."""
+
+    connect_s: Silence | None = None
+    first_byte_s: Silence | None = None
+    between_chunks_s: Silence | None = None
+    answer_s: Silence | None = None
+
+    def over(self, default: TimeLimits) -> TimeLimits:
+        """Give the limits that hold: these, and the default where these say nothing."""
+        return replace(default, **self.model_dump(exclude_none=True))
+
+
 class AgentPolicy(_Frozen):
     """One agent of SPEC section 2: the model groups tried in order."""
 
     tiers: tuple[str, ...] = Field(min_length=1)
+    time_limits: TimeLimitsIn = TimeLimitsIn()
 
 
 class PriceRow(_Frozen):
@@ -83,6 +103,7 @@ class Breaker(_Frozen):
     failures_to_open: int = Field(default=3, ge=1, le=1000)
     cool_off_s: float = Field(default=5.0, gt=0, le=3600)
     longest_cool_off_s: float = Field(default=300.0, gt=0, le=86_400)
+    when_all_open: Literal["refuse", "probe"] = "refuse"
 
     @property
     def policy(self) -> BreakerPolicy:
@@ -103,6 +124,7 @@ class Policy(_Frozen):
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
     alerts: AlertsPolicy = AlertsPolicy()
+    time_limits: TimeLimitsIn = TimeLimitsIn()
 
 
 class Deployment(BaseModel):
@@ -114,6 +136,8 @@ class Deployment(BaseModel):
     model: str
     id: str
     mode: str = "chat"
+    stated: dict[str, Any] = {}
+    """All of `model_info`: what the operator says of the model, over LiteLLM's list."""
 
     @property
     def provider(self) -> str:
@@ -166,7 +190,15 @@ class Configuration:
     @property
     def agents(self) -> dict[str, Agent]:
         """Give the agents by name."""
-        return {name: Agent(name, p.tiers) for name, p in self.policy.agents.items()}
+        return {
+            name: Agent(name, p.tiers, p.time_limits.over(self.time_limits))
+            for name, p in self.policy.agents.items()
+        }
+
+    @property
+    def time_limits(self) -> TimeLimits:
+        """Give the time limits of calls that name a plain model."""
+        return self.policy.time_limits.over(TimeLimits())
 
 
 def load(
@@ -272,6 +304,7 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
             "model": params.get("model"),
             "id": info.get("id"),
             "mode": info.get("mode", "chat"),
+            "stated": info,
         }
         try:
             found.append(Deployment.model_validate(flat))

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from plugins.core.call import EMPTY_ANSWER, HOST_REFUSED
 from plugins.core.metrics import Counter, Gauge, Histogram
 
 CALLS: Final = Counter(
@@ -54,6 +55,9 @@ ERROR_CLASSES: Final = frozenset(
         "ClientDisconnected",
         "HostEndedEarly",
         "HostError",
+        EMPTY_ANSWER,
+        HOST_REFUSED,
+        "ProviderTimeout",
         "StreamBroken",
     }
 )

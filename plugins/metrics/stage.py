@@ -1,4 +1,4 @@
-"""Counts every call and every try once, when the call is settled."""
+"""Counts every call and every try once, after the client has its answer."""
 
 from collections.abc import Collection
 from typing import Final
@@ -6,7 +6,6 @@ from typing import Final
 from typing_extensions import override
 
 from plugins.core.call import Attempt, Call
-from plugins.core.errors import GatewayError
 from plugins.core.metrics import NONE, OTHER, Metrics, among
 from plugins.core.stage import Stage
 from plugins.metrics.families import (
@@ -23,8 +22,8 @@ from plugins.metrics.families import (
 class MetricsStage(Stage):
     """The metrics' part in every call.
 
-    It counts in `settle`, the one phase that runs exactly once for every call, also for one that
-    was refused at the door or whose client went away; and whoever has an answer finds it counted.
+    `observe` runs exactly once for every call that the door has taken in, also for one that was
+    refused or whose client went away, and nothing of the call changes any more.
 
     Args:
         metrics: where samples go.
@@ -42,8 +41,8 @@ class MetricsStage(Stage):
         self._providers: Final = frozenset(providers)
 
     @override
-    async def settle(self, call: Call) -> GatewayError | None:
-        """Count the call and its tries; costs microseconds and refuses nothing."""
+    async def observe(self, call: Call) -> None:
+        """Count the call and its tries; costs microseconds."""
         agent = among(call.agent_name, self._agents)
         self._metrics.add(
             CALLS,
@@ -62,7 +61,6 @@ class MetricsStage(Stage):
             self._metrics.observe(FIRST_BYTE, waited_s, agent, call.endpoint.value)
         for attempt in call.attempts:
             self._count_attempt(call, attempt)
-        return None
 
     def _count_attempt(self, call: Call, attempt: Attempt) -> None:
         tier = call.agent.tier_of(attempt.group) if call.agent else "primary"

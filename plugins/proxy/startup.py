@@ -19,11 +19,12 @@ from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 from plugins.proxy import host
 from plugins.proxy.api import build_api
-from plugins.proxy.door import App, Door
+from plugins.proxy.door import Door
 from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
 from plugins.proxy.metrics_page import MetricsPage
-from plugins.proxy.prices import lifecycle_notes, price_list, prices_of
+from plugins.proxy.prices import abilities_of, lifecycle_notes, price_list, prices_of
 from plugins.proxy.quiet import quieten
+from plugins.proxy.tiers import App
 from plugins.settings import DEFAULT_CONFIG, NOTICES, environment, load
 
 DATABASE_WAIT_S: Final = 60.0
@@ -42,7 +43,12 @@ async def install() -> None:
     """
     configuration = load(os.environ.get("SLUICE_CONFIG", DEFAULT_CONFIG))
     listed = price_list()
-    parts = build(configuration, environment(), prices_of(configuration, listed))
+    parts = build(
+        configuration,
+        environment(),
+        prices_of(configuration, listed),
+        abilities_of(configuration, listed),
+    )
     today = datetime.now(UTC).date()
     notices = [note.text for note in lifecycle_notes(configuration, listed, today)]
     for notice in notices:
@@ -55,7 +61,7 @@ async def install() -> None:
     plugged = PluggedIn(parts)
     providers = {name: d.provider for name, d in configuration.deployments.items()}
     practice = parts.environment.practice
-    conductor = Conductor(plugged.stages, plugged.guarded, providers, practice)
+    conductor = Conductor(plugged.stages, providers, practice)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     host.mark_absent()
     quieten()
@@ -70,8 +76,10 @@ async def install() -> None:
         directory=parts.directory,
         catalogue=parts.catalogue,
         stages=plugged.stages,
+        guarded=plugged.guarded,
         end_attempt=conductor.end_attempt,
         limits=configuration.policy.limits,
+        time_limits=configuration.time_limits,
         clock=parts.clock,
     )
     host.put_before(door)

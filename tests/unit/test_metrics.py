@@ -233,7 +233,7 @@ AGENTS, PROVIDERS = {"matching"}, {"openai", "anthropic"}
 
 async def _counted(**changes: object) -> RememberedMetrics:
     metrics = RememberedMetrics()
-    await MetricsStage(metrics, AGENTS, PROVIDERS).settle(a_call(**changes))
+    await MetricsStage(metrics, AGENTS, PROVIDERS).observe(a_call(**changes))
     return metrics
 
 
