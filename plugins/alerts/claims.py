@@ -86,10 +86,11 @@ class Claims:
         own_since = self._note_own(name, notice, lasting=lasting)
         return Notice(alert, at, _since(kept) or own_since)
 
-    async def firing(self, every_s: float) -> list[Notice]:
-        """Give what still fires, to one worker in each round.
+    async def firing(self, sender: str, every_s: float) -> list[Notice]:
+        """Give what still fires, to one worker in each round of a sender's.
 
         Args:
+            sender: whose round.
             every_s: length of a round.
 
         Returns:
@@ -98,7 +99,7 @@ class Claims:
         try:
             await self._pay()
             length_ms = max(int(every_s * 900), 1)
-            key = f"{ROUND}{every_s:g}"
+            key = ROUND + sender
             kept: dict[bytes, bytes] = await self._link.send("HGETALL", FIRING)
             for name in [own for own in self._own if own.encode() not in kept]:
                 del self._own[name]  # another worker has told its end

@@ -120,7 +120,7 @@ class Dispatcher(AlertPort):
         while True:
             await asyncio.sleep(every_s)
             try:
-                for notice in await self._claims.firing(every_s):
+                for notice in await self._claims.firing(delivery.target.name, every_s):
                     delivery.accept(notice)
             except Exception:  # noqa: BLE001 - the loop must outlive any outage
                 _log.exception("what still fires could not be told again")

@@ -67,16 +67,24 @@ async def test_what_fires_is_told_again_by_one_worker_a_round_until_it_ends(
     a, b = two
     await a.claim(OPENED, clock.now())
     await a.claim(Alert("once", "x", "it happened", "high", momentary=True), clock.now())
-    rounds = [await a.firing(0.1), await b.firing(0.1)]
+    rounds = [await a.firing("am", 0.1), await b.firing("am", 0.1)]
     assert [[(n.alert.name, n.repeated) for n in told] for told in rounds] == [
         [("circuit_breaker_opened", True)],
         [],
     ]
     await asyncio.sleep(0.1)  # Redis' own clock
-    assert len(await b.firing(0.1)) == 1
+    assert len(await b.firing("am", 0.1)) == 1
     await b.claim(CLOSED, clock.now())
     await asyncio.sleep(0.1)
-    assert await a.firing(0.1) == []
+    assert await a.firing("am", 0.1) == []
+
+
+async def test_each_sender_has_rounds_of_its_own(
+    two: tuple[Claims, Claims], clock: SetClock
+) -> None:
+    await two[0].claim(OPENED, clock.now())
+    told = [await two[0].firing(name, 60) for name in ("one", "other", "one")]
+    assert [len(notices) for notices in told] == [1, 1, 0]
 
 
 async def test_an_alert_whose_end_nobody_tells_is_forgotten_after_a_week(
@@ -84,7 +92,7 @@ async def test_an_alert_whose_end_nobody_tells_is_forgotten_after_a_week(
 ) -> None:
     await two[0].claim(OPENED, clock.now())
     clock.passed_s = FIRES_AT_MOST.total_seconds() + 1
-    assert await two[1].firing(60) == []
+    assert await two[1].firing("am", 60) == []
     assert await redis.hlen(FIRING) == 0
 
 
@@ -100,7 +108,7 @@ async def test_an_entry_that_cannot_be_read_disturbs_no_other(
 ) -> None:
     await two[0].claim(OPENED, clock.now())
     await redis.hset(FIRING, "another-release", b'{"colour": "red"}')
-    assert len(await two[1].firing(60)) == 1
+    assert len(await two[1].firing("am", 60)) == 1
 
 
 async def test_while_redis_is_away_each_worker_tells_once_and_the_others_hear_of_it_afterwards(
@@ -111,18 +119,18 @@ async def test_while_redis_is_away_each_worker_tells_once_and_the_others_hear_of
     try:
         assert await _both(two, OPENED, clock) == 2
         assert await _both(two, OPENED, clock) == 0
-        assert len(await a.firing(60)) == 1
+        assert len(await a.firing("am", 60)) == 1
         assert await _both(two, CLOSED, clock) == 2
-        assert await a.firing(60) == []
+        assert await a.firing("am", 60) == []
         assert await a.claim(OPENED, clock.now())
         clock.passed_s += 301
         assert await a.claim(OPENED, clock.now())
     finally:
         redis_server.start()
     await _answering(link)
-    assert len(await a.firing(0.05)) == 1  # what a owes is told now
+    assert len(await a.firing("am", 0.05)) == 1  # what a owes is told now
     await asyncio.sleep(0.05)
-    assert len(await b.firing(0.05)) == 1
+    assert len(await b.firing("am", 0.05)) == 1
     assert await b.claim(CLOSED, clock.now())
 
 
