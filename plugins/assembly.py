@@ -39,6 +39,7 @@ from plugins.metrics.families import SPOOL_ENTRIES, STORE_AWAY
 from plugins.metrics.files import FileMetrics, NoMetrics
 from plugins.metrics.sampler import Reading, Sampler
 from plugins.metrics.stage import MetricsStage
+from plugins.prompt_caching.stage import PromptCachingStage
 from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
@@ -90,6 +91,11 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
         probe_anyway=parts.configuration.policy.breaker.when_all_open == "probe",
+    ),
+    "prompt_caching": lambda parts: PromptCachingStage(
+        {d.model_name: d.provider for d in parts.deployments},
+        parts.environment.secret,
+        parts.clock,
     ),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
     "metrics": lambda parts: MetricsStage(

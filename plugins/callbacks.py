@@ -10,5 +10,6 @@ agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 ledger = PluginSwitch("ledger")
 metrics = PluginSwitch("metrics")
+prompt_caching = PluginSwitch("prompt_caching")
 
-__all__ = ["agents", "authenticate", "breaker", "ledger", "metrics"]
+__all__ = ["agents", "authenticate", "breaker", "ledger", "metrics", "prompt_caching"]
