@@ -9,6 +9,7 @@ from plugins.proxy.hooks import PluginSwitch
 agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 ledger = PluginSwitch("ledger")
+metrics = PluginSwitch("metrics")
 prompt_caching = PluginSwitch("prompt_caching")
 replicas = PluginSwitch("replicas")
 
@@ -17,6 +18,7 @@ __all__ = [
     "authenticate",
     "breaker",
     "ledger",
+    "metrics",
     "prompt_caching",
     "replicas",
 ]

@@ -1,6 +1,7 @@
 """Environment and `proxy_config.yaml` as frozen objects; every fault is reported at once.
 
-Secrets come from the environment only. `load()` is pure but for reading that one file.
+Secrets come from the environment only. `load()` reads that one file and, for the addresses of
+alerts' receivers, the environment.
 """
 
 import os
@@ -15,6 +16,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import override
 
+from plugins.alerts.configuration import AlertsPolicy
 from plugins.breaker.rules import BreakerPolicy
 from plugins.core.agent import Agent, TimeLimits
 from plugins.cost.rules import GpuHour
@@ -148,6 +150,7 @@ class Policy(_Frozen):
     retired: dict[str, date] = {}
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    alerts: AlertsPolicy = AlertsPolicy()
     time_limits: TimeLimitsIn = TimeLimitsIn()
 
 
@@ -181,6 +184,7 @@ class Environment(_Frozen):
         secret: at least 32 characters; losing it makes every key invalid.
         data_dir: holds the spool; it must survive a restart.
         practice: providers for which a practice server stands in.
+        metrics_token: opens `GET /metrics` to a scraper; empty leaves it to administrators.
     """
 
     database_url: str
@@ -188,6 +192,7 @@ class Environment(_Frozen):
     secret: str = Field(min_length=32, repr=False)
     data_dir: Path = Path(".sluice")
     practice: frozenset[str] = frozenset()
+    metrics_token: str = Field(default="", pattern=r"^$|^[!-~]{16,}$", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,11 +230,14 @@ class Configuration:
         return self.policy.time_limits.over(TimeLimits())
 
 
-def load(path: Path | str = DEFAULT_CONFIG) -> Configuration:
+def load(
+    path: Path | str = DEFAULT_CONFIG, environ: Mapping[str, str] | None = None
+) -> Configuration:
     """Read and check the configuration file.
 
     Args:
         path: `proxy_config.yaml`.
+        environ: what `os.environ/NAME` under `sluice` refers to; None for the process's own.
 
     Returns:
         The configuration, frozen.
@@ -240,7 +248,7 @@ def load(path: Path | str = DEFAULT_CONFIG) -> Configuration:
     raw = read(Path(path))
     faults: list[str] = []
     deployments = _deployments(raw, faults)
-    policy = _policy(raw.get("sluice"), faults)
+    policy = _policy(raw.get("sluice"), faults, os.environ if environ is None else environ)
     callbacks = _listing(_mapping(raw.get("litellm_settings")), "callbacks", faults)
     if policy:
         faults += _dangling(policy, deployments)
@@ -264,6 +272,7 @@ def environment(environ: Mapping[str, str] | None = None) -> Environment:
         "secret": env.get("SLUICE_SECRET"),
         "data_dir": env.get("SLUICE_DATA_DIR"),
         "practice": frozenset(p for p in practice if p),
+        "metrics_token": env.get("SLUICE_METRICS_TOKEN"),
     }
     try:
         return Environment.model_validate({k: v for k, v in found.items() if v is not None})
@@ -339,9 +348,10 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
     return found
 
 
-def _policy(section: object, faults: list[str]) -> Policy | None:
+def _policy(section: object, faults: list[str], environ: Mapping[str, str]) -> Policy | None:
+    context = {"environ": environ}
     try:
-        return Policy.model_validate(section if section is not None else {})
+        return Policy.model_validate(section if section is not None else {}, context=context)
     except ValidationError as error:
         faults += _listed(error, "sluice")
         return None

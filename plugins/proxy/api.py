@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
+from plugins.alerts import routes as alerts_routes
 from plugins.assembly import Parts
 from plugins.breaker import routes as breaker_routes
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
@@ -76,6 +77,7 @@ def build_api(parts: Parts) -> FastAPI:
     app.include_router(
         breaker_routes.router(parts.circuits, providers, administrator), prefix=prefix
     )
+    app.include_router(alerts_routes.router(parts.alerts, administrator), prefix=prefix)
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http)

@@ -246,6 +246,8 @@ class KeyDirectory:
         self._unknown: Final[dict[str, None]] = {}
         self._version = -1
         self._lookups: Final = asyncio.Semaphore(MAX_LOOKUPS)
+        self.away = False
+        """The last refresh did not reach PostgreSQL."""
 
     def known(self, token: str) -> Principal | GatewayError | None:
         """Judge a key from memory; None when its identifier has to be looked up first."""
@@ -324,19 +326,18 @@ class KeyDirectory:
 
     async def run(self) -> None:
         """Refresh for ever; an outage is said once when it begins and once when it ends."""
-        away = False
         while True:
             await asyncio.sleep(POLL_S)
             try:
                 await self.refresh()
             except Exception as error:  # noqa: BLE001 - the loop must outlive any outage
-                if not away:
+                if not self.away:
                     _log.warning("keys are not refreshed: %s", type(error).__name__)
-                away = True
+                self.away = True
             else:
-                if away:
+                if self.away:
                     _log.warning("keys are refreshed again")
-                away = False
+                self.away = False
 
     async def _load(self, query: "Select[Any]") -> None:
         joined = query.select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.tenant_id))

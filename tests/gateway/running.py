@@ -154,7 +154,7 @@ def running(
         data_dir: an empty folder for everything it keeps.
         workers: of the proxy.
         probe: plug the tests' probe in.
-        config: in place of the project's own `proxy_config.yaml`.
+        config: in place of the project's own `proxy_config.yaml`; not together with `probe`.
         variables: more of the environment.
     """
     port = free_port()
