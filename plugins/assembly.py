@@ -17,12 +17,15 @@ from plugins.breaker.alerting import told
 from plugins.breaker.stage import BreakerStage
 from plugins.breaker.store import Circuits
 from plugins.core.clock import Clock, SystemClock
+from plugins.core.limit import RateLimit
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
 from plugins.cost.rules import Price
 from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
+from plugins.limits.stage import LimitPolicy, LimitsStage
+from plugins.limits.store import Limiter
 from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
@@ -47,6 +50,7 @@ class Parts:
     ledger: LedgerStore
     drain: Drain
     circuits: Circuits
+    limiter: Limiter
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -60,6 +64,12 @@ class Parts:
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue),
+    "limits": lambda parts: LimitsStage(
+        parts.limiter,
+        limit_policy(parts.configuration),
+        {d.model_name: d.provider for d in parts.deployments},
+        parts.clock,
+    ),
     "breaker": lambda parts: BreakerStage(
         parts.circuits, {d.model_name: d.provider for d in parts.deployments}
     ),
@@ -104,4 +114,17 @@ def build(
             random.random,
             lambda provider, before, after: told(alerts, provider, before, after),
         ),
+        limiter=Limiter(link, clock, workers=environment.workers),
+    )
+
+
+def limit_policy(configuration: Configuration) -> LimitPolicy:
+    """Give the rate limits that `proxy_config.yaml` states."""
+    stated = configuration.policy.rate_limits
+    return LimitPolicy(
+        providers=stated.of_providers,
+        tenant=stated.tenant.limit if stated.tenant else RateLimit(),
+        key=stated.key.limit if stated.key else RateLimit(),
+        usual_answer_tokens=stated.answer_tokens,
+        answer_tokens=stated.agents_answer_tokens,
     )

@@ -9,5 +9,6 @@ from plugins.proxy.hooks import PluginSwitch
 agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 ledger = PluginSwitch("ledger")
+limits = PluginSwitch("limits")
 
-__all__ = ["agents", "authenticate", "breaker", "ledger"]
+__all__ = ["agents", "authenticate", "breaker", "ledger", "limits"]

@@ -9,14 +9,22 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import override
 
 from plugins.breaker.rules import BreakerPolicy
 from plugins.core.agent import Agent
+from plugins.core.limit import MOST, RateLimit
 
 DEFAULT_CONFIG: Final = "proxy_config.yaml"
 NOTICES: Final = "notices.txt"
@@ -92,6 +100,42 @@ class Breaker(_Frozen):
         )
 
 
+class Rate(_Frozen):
+    """Requests (`rpm`) and tokens (`tpm`) a minute; what is left out has no limit."""
+
+    rpm: int | None = Field(default=None, ge=1, le=MOST)
+    tpm: int | None = Field(default=None, ge=1, le=MOST)
+
+    @property
+    def limit(self) -> RateLimit:
+        """Give it as the limits' rules take it."""
+        return RateLimit(self.rpm, self.tpm)
+
+
+class RateLimits(_Frozen):
+    """Limits of each provider, pooled over its deployments, and defaults of tenants and keys.
+
+    `answer_tokens` is what an answer is taken to need for which a call names no bound;
+    `agents_answer_tokens` the same for some agents.
+    """
+
+    providers: dict[str, Rate] = {}
+    tenant: Rate | None = None
+    key: Rate | None = None
+    answer_tokens: int = Field(default=500, ge=1, le=1_000_000)
+    agents_answer_tokens: dict[str, Annotated[int, Field(ge=1, le=1_000_000)]] = {}
+
+    @field_validator("tenant", "key", mode="before")
+    @classmethod
+    def _none_is_a_word(cls, value: object) -> object:
+        return None if value == "none" else value
+
+    @property
+    def of_providers(self) -> dict[str, RateLimit]:
+        """Give the providers' limits as the rules take them."""
+        return {name: rate.limit for name, rate in self.providers.items()}
+
+
 class Policy(_Frozen):
     """The `sluice:` section."""
 
@@ -100,6 +144,7 @@ class Policy(_Frozen):
     retired: dict[str, date] = {}
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    rate_limits: RateLimits = RateLimits()
 
 
 class Deployment(BaseModel):
@@ -128,6 +173,7 @@ class Environment(_Frozen):
         secret: at least 32 characters; losing it makes every key invalid.
         data_dir: holds the spool; it must survive a restart.
         practice: providers for which a practice server stands in.
+        workers: how many share the limits, until Redis tells.
     """
 
     database_url: str
@@ -135,6 +181,7 @@ class Environment(_Frozen):
     secret: str = Field(min_length=32, repr=False)
     data_dir: Path = Path(".sluice")
     practice: frozenset[str] = frozenset()
+    workers: int = Field(default=1, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +250,7 @@ def environment(environ: Mapping[str, str] | None = None) -> Environment:
         "secret": env.get("SLUICE_SECRET"),
         "data_dir": env.get("SLUICE_DATA_DIR"),
         "practice": frozenset(p for p in practice if p),
+        "workers": env.get("SLUICE_WORKERS"),
     }
     try:
         return Environment.model_validate({k: v for k, v in found.items() if v is not None})
@@ -307,3 +355,18 @@ def _dangling(policy: Policy, deployments: list[Deployment]) -> Iterator[str]:
     for name in policy.prices:
         if name not in ids:
             yield f"sluice.prices.{name}: no deployment has this model_info.id"
+    yield from _unlimited(policy, {d.provider for d in deployments})
+
+
+def _unlimited(policy: Policy, providers: set[str]) -> Iterator[str]:
+    """Find limits that nothing would ever be counted against: a misspelt name."""
+    limits = policy.rate_limits
+    for kind, field, given, known in (
+        ("provider", "providers", limits.providers, providers),
+        ("agent", "agents_answer_tokens", limits.agents_answer_tokens, set(policy.agents)),
+    ):
+        for name in sorted(given.keys() - known):
+            yield (
+                f"sluice.rate_limits.{field}.{name}: no {kind} of this name; known:"
+                f" {', '.join(sorted(known))}"
+            )

@@ -77,6 +77,7 @@ async def install() -> None:
             parts.directory.run(),
             parts.drain.run(),
             parts.circuits.run(),
+            parts.limiter.run(),
             _open(door, application, parts, plugged),
         )
     )
