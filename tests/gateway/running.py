@@ -141,7 +141,12 @@ def eventually(ask: Callable[[], T], good: Callable[[T], bool], limit_s: float =
 
 @contextlib.contextmanager
 def running(
-    data_dir: Path, *, workers: int = 1, probe: bool = False, **variables: str
+    data_dir: Path,
+    *,
+    workers: int = 1,
+    probe: bool = False,
+    policy: dict[str, Any] | None = None,
+    **variables: str,
 ) -> Iterator[Gateway]:
     """Start `sluice up` on a free port; stop it as an operator would.
 
@@ -149,6 +154,7 @@ def running(
         data_dir: an empty folder for everything it keeps.
         workers: of the proxy.
         probe: plug the tests' probe in.
+        policy: sections of `sluice:` in place of the project's own.
         variables: more of the environment.
     """
     port = free_port()
@@ -159,6 +165,8 @@ def running(
     command += ["--ready-file", str(ready_file)]
     if probe:
         command += ["--config", str(_probed_config(data_dir))]
+    elif policy:
+        command += ["--config", str(_config_with(policy, data_dir))]
     env = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_API_BASE"))}
     env = {k: v for k, v in env.items() if k not in {"DATABASE_URL", "REDIS_URL", "SLUICE_SECRET"}}
     env |= {"SLUICE_TEST_PROBE": str(probe_file), "PYTHONPATH": str(ROOT), **variables}
@@ -190,6 +198,14 @@ def running(
             raise
         finally:
             log.close()
+
+
+def _config_with(policy: dict[str, Any], folder: Path) -> Path:
+    config = yaml.safe_load((ROOT / "proxy_config.yaml").read_text())
+    config["sluice"] |= policy
+    path = folder / "proxy_config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 def _probed_config(folder: Path) -> Path:
