@@ -179,6 +179,7 @@ class Limiter:
             )
         except RedisAway:
             self.shared = False
+            self._look_again.set()
             self._say_away()
             return None
         if reply[0] == _EMPTIED:

@@ -178,8 +178,8 @@ class Door:
                 form = raw if endpoint is Endpoint.TRANSCRIPTIONS else None
                 shapers = _with(stages, Phase.SHAPE)
                 outbound = Outbound(call, form, shapers, ask_usage=hide_usage)
-                limits = (call.agent and call.agent.time_limits) or self._time_limits
-                tiers = Tiers(self._host, call, delivery, outbound, stages, limits)
+                call.time_limits = (call.agent and call.agent.time_limits) or self._time_limits
+                tiers = Tiers(self._host, call, delivery, outbound, stages)
                 await self._carry(call, delivery, tiers, scope, receive)
         finally:
             for stage in _with(stages, Phase.OBSERVE):

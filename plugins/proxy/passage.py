@@ -8,8 +8,6 @@ from plugins.core.agent import TimeLimits
 from plugins.core.call import Usage
 from plugins.proxy.streams import StreamFollower
 
-EMPTY: Final = "EmptyAnswer"
-"""Error class of an answer without content; a client may provoke one, so it opens no circuit."""
 _OPERATORS: Final = frozenset({401, 402, 403, 404, 405})
 """A provider's refusals that are no fault of the client's: a wrong key, a model that is gone."""
 _PROVIDERS: Final = frozenset({408, 425, 429})
