@@ -110,10 +110,6 @@ class LimitsStage(Stage):
             for name, limit in policy.providers.items()
             if limit.limits_anything
         }
-        self.refused = 0
-        """Calls over a limit of the caller's, since the start."""
-        self.spilled = 0
-        """Tries that a full provider sent to the next tier, since the start."""
 
     @override
     async def reserve(self, call: Call) -> GatewayError | None:
@@ -122,7 +118,7 @@ class LimitsStage(Stage):
         callers = self._policy.callers(call)
         for limited in callers:
             if never_fits(limited.limit, tokens):
-                self.refused += 1
+                self._limiter.refused += 1
                 call.headers["x-should-retry"] = "false"
                 return too_large(limited, tokens)
         providers = self._in_order(call.tiers, tokens)
@@ -131,7 +127,7 @@ class LimitsStage(Stage):
         made = await self._limiter.reserve(callers, providers, tokens)
         call.headers.update(headers_of(made.callers))
         if not made.admitted:
-            self.refused += 1
+            self._limiter.refused += 1
             return caller_refusal(made.callers, tokens)
         held = _Held(tokens, made.holds[: len(callers)], full=self._full(made.providers))
         held.hop = made.holds[-1] if len(made.holds) > len(callers) else None
@@ -153,14 +149,14 @@ class LimitsStage(Stage):
         if held.hop and held.hop.counter == limited.counter and not _tries(held, call):
             return None
         if never_fits(limited.limit, held.tokens):
-            self.spilled += 1
+            self._limiter.spilled += 1
             return provider_refusal(provider, None)
         wait_s = held.full.get(provider, 0.0) - self._clock.monotonic_s()
         if wait_s <= 0:
             wait_s = await self._hop(call, held, limited)
         if wait_s <= 0:
             return None
-        self.spilled += 1
+        self._limiter.spilled += 1
         return provider_refusal(provider, wait_s)
 
     @override

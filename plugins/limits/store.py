@@ -66,8 +66,12 @@ class Limiter:
         self.workers = workers
         self.shared = False
         """The counters in Redis are used; False while each worker decides alone."""
-        self.decided_alone = 0
-        """Calls decided without Redis, since the start."""
+        self.degraded = 0
+        """Reservations that this worker decided alone, since the start."""
+        self.refused = 0
+        """Calls over a limit of the caller's, since the start."""
+        self.spilled = 0
+        """Tries that a full provider sent to the next tier, since the start."""
 
     async def reserve(
         self,
@@ -102,7 +106,7 @@ class Limiter:
             reply = await self._account(keys, (len(back), len(callers), tokens, *arguments))
             if reply is not None:
                 return self._read(reply, callers, providers, tokens)
-        self.decided_alone += 1
+        self.degraded += 1
         return self._own.decide(
             callers, providers, tokens, workers=self.workers, now_us=self._now_us()
         )

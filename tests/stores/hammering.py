@@ -93,7 +93,7 @@ async def _hammer(url: str, window_s: float, limit: int, for_s: float) -> None:
 
     await asyncio.gather(*(one() for _ in range(TOGETHER)))
     last = int(time.time() * 1e6) // round(window_s * 1e6 / STEPS) - 1
-    told = {"asked": asked, "alone": limiter.decided_alone, "slots": slots, "last": last}
+    told = {"asked": asked, "alone": limiter.degraded, "slots": slots, "last": last}
     print(json.dumps(told))
 
 

@@ -313,7 +313,7 @@ async def test_while_redis_is_away_each_worker_goes_on_with_its_share_and_is_bac
         assert await _admitted(first, limited, 100) == 14, "half of 40, less the 6 it had"
         assert await _admitted(second, limited, 100) == 20
         assert not first.shared
-        assert first.decided_alone == 100
+        assert first.degraded == 100
     finally:
         redis_server.start()
     await world.refreshed()
