@@ -39,7 +39,7 @@ def limits(
         if as_json:
             output.write_json(told)
             return
-        output.show_table(COLUMNS, [_row(limit) for limit in told["limits"]])
+        output.show_table(COLUMNS, [row_of(limit) for limit in told["limits"]])
         if not told["shared"]:
             output.say(
                 "Redis is away: each worker counts alone; these are the figures of one of"
@@ -80,7 +80,8 @@ def shown(limit: int | str | None) -> str:
     return "default" if limit is None else str(limit)
 
 
-def _row(limit: dict[str, Any]) -> tuple[str, ...]:
+def row_of(limit: dict[str, Any]) -> tuple[str, ...]:
+    """Write one limit as `COLUMNS` name it."""
     figures = (limit[f"{word}_{what}"] for word in ("requests", "tokens") for what in _WHAT)
     return (limit["kind"], limit["name"], *("-" if f is None else f"{f:,}" for f in figures))
 

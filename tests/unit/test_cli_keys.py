@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from plugins.cli import app, installation
 from plugins.cli.keys import checked_key_id, grace_of, moment, span, state_of
-from plugins.cli.limits import shown, wanted
+from plugins.cli.limits import COLUMNS, row_of, shown, wanted
 from plugins.cli.output import CommandError
 from plugins.cli.spend import checked_day, total_row
 
@@ -131,6 +131,19 @@ def test_a_limit_is_a_number_or_one_of_two_words(text: str, figure: int | str | 
 def test_what_is_no_limit_says_how_to_write_one(text: str) -> None:
     with pytest.raises(CommandError, match="`none` for no limit"):
         wanted(text, None)
+
+
+def test_a_limits_row_shows_what_is_used_of_how_much_and_a_dash_where_nothing_is_limited() -> None:
+    limit = {
+        **{"kind": "provider", "name": "openai", "resets_in_s": 60.2},
+        **{"requests_used": 1200, "requests_per_minute": 10_000, "requests_left": 8800},
+        **{"tokens_used": 7, "tokens_per_minute": None, "tokens_left": None},
+    }
+    assert list(zip(COLUMNS, row_of(limit), strict=True)) == [
+        *(("", "provider"), ("NAME", "openai")),
+        *(("REQUESTS", "1,200"), ("OF", "10,000"), ("LEFT", "8,800")),
+        *(("TOKENS", "7"), ("OF", "-"), ("LEFT", "-")),
+    ]
 
 
 def test_days_are_iso_and_the_option_at_fault_is_named() -> None:
