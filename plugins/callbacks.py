@@ -10,5 +10,6 @@ agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 ledger = PluginSwitch("ledger")
 limits = PluginSwitch("limits")
+prompt_caching = PluginSwitch("prompt_caching")
 
-__all__ = ["agents", "authenticate", "breaker", "ledger", "limits"]
+__all__ = ["agents", "authenticate", "breaker", "ledger", "limits", "prompt_caching"]
