@@ -29,6 +29,7 @@ from plugins.breaker.stage import UNCOUNTED, BreakerStage
 from plugins.breaker.store import Circuits
 from plugins.core.call import Attempt
 from plugins.core.clock import Clock, SystemClock
+from plugins.core.limit import RateLimit
 from plugins.core.metrics import Metrics
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
@@ -37,6 +38,8 @@ from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
 from plugins.events.otel import OtelEvents
+from plugins.limits.stage import LimitPolicy, LimitsStage
+from plugins.limits.store import Limiter
 from plugins.metrics import slots
 from plugins.metrics.families import SPOOL_ENTRIES, STORE_AWAY
 from plugins.metrics.files import FileMetrics, NoMetrics
@@ -77,6 +80,7 @@ class Parts:
     metrics: Metrics
     metrics_folder: Path | None
     sampler: Sampler
+    limiter: Limiter
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -99,6 +103,12 @@ def _is_servers_fault(attempt: Attempt) -> bool:
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue, parts.abilities),
+    "limits": lambda parts: LimitsStage(
+        parts.limiter,
+        limit_policy(parts.configuration),
+        {d.model_name: d.provider for d in parts.deployments},
+        parts.clock,
+    ),
     "breaker": lambda parts: BreakerStage(
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
@@ -167,6 +177,19 @@ def build(
         metrics=metrics,
         metrics_folder=metrics_folder,
         sampler=Sampler(metrics, readings),
+        limiter=Limiter(link, clock, workers=environment.workers),
+    )
+
+
+def limit_policy(configuration: Configuration) -> LimitPolicy:
+    """Give the rate limits that `proxy_config.yaml` states."""
+    stated = configuration.policy.rate_limits
+    return LimitPolicy(
+        providers=stated.of_providers,
+        tenant=stated.tenant.limit if stated.tenant else RateLimit(),
+        key=stated.key.limit if stated.key else RateLimit(),
+        usual_answer_tokens=stated.answer_tokens,
+        answer_tokens=stated.agents_answer_tokens,
     )
 
 

@@ -9,6 +9,7 @@ from plugins.proxy.hooks import PluginSwitch
 agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 ledger = PluginSwitch("ledger")
+limits = PluginSwitch("limits")
 metrics = PluginSwitch("metrics")
 prompt_caching = PluginSwitch("prompt_caching")
 replicas = PluginSwitch("replicas")
@@ -18,6 +19,7 @@ __all__ = [
     "authenticate",
     "breaker",
     "ledger",
+    "limits",
     "metrics",
     "prompt_caching",
     "replicas",

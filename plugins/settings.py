@@ -13,12 +13,20 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import override
 
 from plugins.alerts.configuration import AlertsPolicy
 from plugins.breaker.rules import BreakerPolicy
 from plugins.core.agent import Agent, TimeLimits
+from plugins.core.limit import MOST, RateLimit
 from plugins.cost.rules import GpuHour
 
 DEFAULT_CONFIG: Final = "proxy_config.yaml"
@@ -142,6 +150,42 @@ class Breaker(_Frozen):
         )
 
 
+class Rate(_Frozen):
+    """Requests (`rpm`) and tokens (`tpm`) a minute; what is left out has no limit."""
+
+    rpm: int | None = Field(default=None, ge=1, le=MOST)
+    tpm: int | None = Field(default=None, ge=1, le=MOST)
+
+    @property
+    def limit(self) -> RateLimit:
+        """Give it as the limits' rules take it."""
+        return RateLimit(self.rpm, self.tpm)
+
+
+class RateLimits(_Frozen):
+    """Limits of each provider, pooled over its deployments, and defaults of tenants and keys.
+
+    `answer_tokens` is what an answer is taken to need for which a call names no bound;
+    `agents_answer_tokens` the same for some agents.
+    """
+
+    providers: dict[str, Rate] = {}
+    tenant: Rate | None = None
+    key: Rate | None = None
+    answer_tokens: int = Field(default=500, ge=1, le=1_000_000)
+    agents_answer_tokens: dict[str, Annotated[int, Field(ge=1, le=1_000_000)]] = {}
+
+    @field_validator("tenant", "key", mode="before")
+    @classmethod
+    def _none_is_a_word(cls, value: object) -> object:
+        return None if value == "none" else value
+
+    @property
+    def of_providers(self) -> dict[str, RateLimit]:
+        """Give the providers' limits as the rules take them."""
+        return {name: rate.limit for name, rate in self.providers.items()}
+
+
 class Policy(_Frozen):
     """The `sluice:` section."""
 
@@ -151,6 +195,7 @@ class Policy(_Frozen):
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
     alerts: AlertsPolicy = AlertsPolicy()
+    rate_limits: RateLimits = RateLimits()
     time_limits: TimeLimitsIn = TimeLimitsIn()
 
 
@@ -185,6 +230,7 @@ class Environment(_Frozen):
         data_dir: holds the spool; it must survive a restart.
         practice: providers for which a practice server stands in.
         metrics_token: opens `GET /metrics` to a scraper; empty leaves it to administrators.
+        workers: how many share the limits, until Redis tells.
     """
 
     database_url: str
@@ -193,6 +239,7 @@ class Environment(_Frozen):
     data_dir: Path = Path(".sluice")
     practice: frozenset[str] = frozenset()
     metrics_token: str = Field(default="", pattern=r"^$|^[!-~]{16,}$", repr=False)
+    workers: int = Field(default=1, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +320,7 @@ def environment(environ: Mapping[str, str] | None = None) -> Environment:
         "data_dir": env.get("SLUICE_DATA_DIR"),
         "practice": frozenset(p for p in practice if p),
         "metrics_token": env.get("SLUICE_METRICS_TOKEN"),
+        "workers": env.get("SLUICE_WORKERS"),
     }
     try:
         return Environment.model_validate({k: v for k, v in found.items() if v is not None})
@@ -380,3 +428,18 @@ def _dangling(policy: Policy, deployments: list[Deployment]) -> Iterator[str]:
     for name in policy.prices:
         if name not in ids:
             yield f"sluice.prices.{name}: no deployment has this model_info.id"
+    yield from _unlimited(policy, {d.provider for d in deployments})
+
+
+def _unlimited(policy: Policy, providers: set[str]) -> Iterator[str]:
+    """Find limits that nothing would ever be counted against: a misspelt name."""
+    limits = policy.rate_limits
+    for kind, field, given, known in (
+        ("provider", "providers", limits.providers, providers),
+        ("agent", "agents_answer_tokens", limits.agents_answer_tokens, set(policy.agents)),
+    ):
+        for name in sorted(given.keys() - known):
+            yield (
+                f"sluice.rate_limits.{field}.{name}: no {kind} of this name; known:"
+                f" {', '.join(sorted(known))}"
+            )

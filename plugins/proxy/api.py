@@ -9,11 +9,12 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from plugins.alerts import routes as alerts_routes
-from plugins.assembly import Parts
+from plugins.assembly import Parts, limit_policy
 from plugins.breaker import routes as breaker_routes
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
 from plugins.core.tenant import Principal, Role
 from plugins.cost import routes as cost_routes
+from plugins.limits import routes as limits_routes
 from plugins.proxy.door import CALL_ID_KEY, OWN_PREFIX, PRINCIPAL_KEY
 from plugins.proxy.host_errors import not_found
 from plugins.proxy.refusals import refuse
@@ -78,6 +79,15 @@ def build_api(parts: Parts) -> FastAPI:
         breaker_routes.router(parts.circuits, providers, administrator), prefix=prefix
     )
     app.include_router(alerts_routes.router(parts.alerts, administrator), prefix=prefix)
+    app.include_router(
+        limits_routes.router(
+            parts.limiter,
+            limit_policy(parts.configuration),
+            parts.directory.principals,
+            principal_of,
+        ),
+        prefix=prefix,
+    )
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http)
