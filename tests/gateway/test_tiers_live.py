@@ -140,7 +140,9 @@ def test_a_stream_that_dies_after_its_first_word_ends_with_an_error_and_is_charg
     gateway: Gateway,
 ) -> None:
     long = {"kind": "answer", "text": "word " * 60, "chunks": 60}
-    with gateway.faulty("openai", long, {"kind": "stream_cut", "after_chunks": 30}):
+    # What was read before the end came is passed on; a pause makes sure that it was.
+    pause = {"kind": "stream_stall", "after_chunks": 30, "for_s": 0.5}
+    with gateway.faulty("openai", long, pause, {"kind": "stream_cut", "after_chunks": 30}):
         answer = gateway.chat(model="matching", stream=True)
     assert answer.headers["x-sluice-tier"] == "primary"
     assert "stream_broken" in answer.text
