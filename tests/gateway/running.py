@@ -141,7 +141,12 @@ def eventually(ask: Callable[[], T], good: Callable[[T], bool], limit_s: float =
 
 @contextlib.contextmanager
 def running(
-    data_dir: Path, *, workers: int = 1, probe: bool = False, **variables: str
+    data_dir: Path,
+    *,
+    workers: int = 1,
+    probe: bool = False,
+    config: Path | None = None,
+    **variables: str,
 ) -> Iterator[Gateway]:
     """Start `sluice up` on a free port; stop it as an operator would.
 
@@ -149,6 +154,7 @@ def running(
         data_dir: an empty folder for everything it keeps.
         workers: of the proxy.
         probe: plug the tests' probe in.
+        config: another one than the shipped.
         variables: more of the environment.
     """
     port = free_port()
@@ -158,7 +164,9 @@ def running(
     command += ["--data-dir", str(data_dir / "sluice"), "--workers", str(workers)]
     command += ["--ready-file", str(ready_file)]
     if probe:
-        command += ["--config", str(_probed_config(data_dir))]
+        config = _probed_config(data_dir, config or ROOT / "proxy_config.yaml")
+    if config is not None:
+        command += ["--config", str(config)]
     env = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_API_BASE"))}
     env = {k: v for k, v in env.items() if k not in {"DATABASE_URL", "REDIS_URL", "SLUICE_SECRET"}}
     env |= {"SLUICE_TEST_PROBE": str(probe_file), "PYTHONPATH": str(ROOT), **variables}
@@ -192,8 +200,8 @@ def running(
             log.close()
 
 
-def _probed_config(folder: Path) -> Path:
-    config = yaml.safe_load((ROOT / "proxy_config.yaml").read_text())
+def _probed_config(folder: Path, plain: Path) -> Path:
+    config = yaml.safe_load(plain.read_text())
     config["litellm_settings"]["callbacks"].append("tests.gateway.probe.switch")
     config["guardrails"] = [
         {
@@ -205,6 +213,6 @@ def _probed_config(folder: Path) -> Path:
             },
         }
     ]
-    path = folder / "proxy_config.yaml"
+    path = folder / "probed_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
