@@ -1,7 +1,9 @@
 """Three practice servers, one a tier, and the configuration that puts a gateway before them."""
 
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -11,6 +13,7 @@ from typing import Any, Final
 
 import httpx
 import yaml
+from typing_extensions import override
 
 from bench.reliability.faults import SILENCE_S
 from bench.reliability.shapes import KINDS
@@ -74,11 +77,13 @@ class Server:
         url: of its administration.
         ports: of each provider's own.
         pid: of its process.
+        tls_port: where no TLS handshake succeeds.
     """
 
     url: str
     ports: dict[str, int]
     pid: int
+    tls_port: int
 
     def order(self, provider: str, faults: Sequence[dict[str, Any]]) -> None:
         """Set a provider's faults; none clears them."""
@@ -99,6 +104,29 @@ class Server:
         return int(httpx.get(f"{self.url}/_practice/stats", timeout=30).json()["last"])
 
 
+class _NoHandshake(socketserver.BaseRequestHandler):
+    """Answers every greeting with TLS' own words for "no": a fatal handshake_failure alert."""
+
+    @override
+    def handle(self) -> None:
+        self.request.recv(4096)
+        self.request.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
+
+
+@contextmanager
+def _shut_tls() -> Generator[int]:
+    """Listen where no TLS handshake succeeds; gives the port."""
+    with socketserver.ThreadingTCPServer((_HOST, 0), _NoHandshake) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @contextmanager
 def farm(folder: Path, *, chunk_delay_ms: float = 0.0) -> Generator[tuple[Server, ...]]:
     """Run the three servers.
@@ -111,11 +139,15 @@ def farm(folder: Path, *, chunk_delay_ms: float = 0.0) -> Generator[tuple[Server
         ServerError: when one does not come up.
     """
     with ExitStack() as stack:
-        yield tuple(stack.enter_context(_server(folder, p, chunk_delay_ms)) for p in POSITIONS)
+        tls_port = stack.enter_context(_shut_tls())
+        yield tuple(
+            stack.enter_context(_server(folder, position, chunk_delay_ms, tls_port))
+            for position in POSITIONS
+        )
 
 
 @contextmanager
-def _server(folder: Path, name: str, chunk_delay_ms: float) -> Generator[Server]:
+def _server(folder: Path, name: str, chunk_delay_ms: float, tls_port: int) -> Generator[Server]:
     port = free_port(_HOST)
     providers = ("openai", "anthropic", "vllm", "elevenlabs", "deepgram")
     ports = {provider: free_port(_HOST) for provider in providers}
@@ -127,7 +159,7 @@ def _server(folder: Path, name: str, chunk_delay_ms: float) -> Generator[Server]
         process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
         try:
             _until_up(f"http://{_HOST}:{port}", process)
-            yield Server(f"http://{_HOST}:{port}", ports, process.pid)
+            yield Server(f"http://{_HOST}:{port}", ports, process.pid, tls_port)
         finally:
             process.terminate()
             process.wait(20)
@@ -191,14 +223,17 @@ def _priced(deployment: str) -> bool:
 
 def _deployments(kind: str, servers: Sequence[Server]) -> Generator[dict[str, Any]]:
     for stand, position, server in zip(STANDS[kind], POSITIONS, servers, strict=True):
-        host = f"{_HOST}:{server.ports[stand.provider]}"
         for address in ("", *ADDRESSES):
             base = {
-                "": f"http://{host}",
+                "": f"http://{_HOST}:{server.ports[stand.provider]}",
                 "dns": f"http://{position}.invalid",
-                "tls": f"https://{host}",
+                "tls": f"https://{_HOST}:{server.tls_port}",
             }[address]
-            params = {"model": stand.model, "api_base": base + stand.path, "api_key": "practice"}
+            params: dict[str, Any] = {
+                "model": stand.model,
+                "api_base": base + stand.path,
+                "api_key": "practice",
+            }
             if stand.provider == "vllm":
                 params["use_chat_completions_api"] = True
             name = group(kind, position, address)

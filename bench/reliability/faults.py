@@ -8,6 +8,7 @@ from bench.reliability.shapes import SHAPES, Shape
 SILENCE_S: Final = 1.0
 """Every time limit of the matrix's agents; a stall lasts longer than any test."""
 _FOR_EVER_S: Final = 60.0
+_MOMENT_S: Final = 0.2
 _NAMES: Final = frozenset(shape.name for shape in SHAPES)
 _STREAMS: Final = frozenset(shape.name for shape in SHAPES if shape.is_stream)
 
@@ -22,7 +23,7 @@ class Fault:
         address: suffix of the model groups whose address is broken in that way, in place of orders.
         shapes: names of the shapes of call that can meet it.
         after_content: the client has part of the answer by then, so no other tier may go on.
-        waits_s: what the time limits let it cost.
+        waits_s: what it costs each time by its nature: a time limit.
     """
 
     name: str
@@ -72,13 +73,20 @@ FAULTS: Final = (
     ),
     Fault(
         "closed after content",
-        ({"kind": "stream_cut", "after_chunks": 2},),
+        # After a moment, or the content that is on its way would be lost with the connection.
+        (
+            {"kind": "stream_stall", "after_chunks": 2, "for_s": _MOMENT_S},
+            {"kind": "stream_cut", "after_chunks": 2},
+        ),
         shapes=_STREAMS,
         after_content=True,
     ),
     Fault(
         "malformed after content",
-        ({"kind": "malformed", "after_chunks": 2},),
+        (
+            {"kind": "stream_stall", "after_chunks": 2, "for_s": _MOMENT_S},
+            {"kind": "malformed", "after_chunks": 2},
+        ),
         shapes=_STREAMS,
         after_content=True,
     ),

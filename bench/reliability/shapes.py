@@ -64,7 +64,9 @@ def texts(shape: Shape, body: bytes) -> str:
         parts = [e.get("delta", {}).get("text", "") for e in events(body)]
     elif shape.path == "/v1/responses":
         parts = [
-            e.get("delta", "") for e in events(body) if e.get("type") == "response.output_text.delta"
+            e.get("delta", "")
+            for e in events(body)
+            if e.get("type") == "response.output_text.delta"
         ]
     else:
         choices = [e["choices"][0] for e in events(body) if e.get("choices")]

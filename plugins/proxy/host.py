@@ -10,6 +10,7 @@ import logging
 import sys
 from typing import Any, Final, cast
 
+import litellm
 import orjson
 from litellm.exceptions import APIConnectionError
 from litellm.litellm_core_utils.streaming_handler import (  # pyright: ignore[reportMissingTypeStubs]
@@ -99,6 +100,16 @@ def watch_streams() -> None:
     CustomStreamWrapper.finish_reason_handler = checked
     CustomStreamWrapper._finalize_completed_stream = finalized  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     BaseModelResponseIterator._string_to_dict_parser = staticmethod(parsed)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def forbid_hidden_retries() -> None:
+    """Let a failed try of an embedding fail at once.
+
+    LiteLLM reads a `max_retries` of 0 as unset there, and OpenAI's client then asks a failing
+    provider twice more, half a second and a second later, unseen by breaker and tiers. Where it is
+    a default argument, only the environment reaches it (`DEFAULT_MAX_RETRIES`, for moderations).
+    """
+    litellm.DEFAULT_MAX_RETRIES = 0  # pyright: ignore[reportPrivateImportUsage]
 
 
 def mark_absent() -> None:
