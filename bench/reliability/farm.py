@@ -24,6 +24,7 @@ ROOT: Final = Path(__file__).parents[2]
 _HOST: Final = "127.0.0.1"
 _START_LIMIT_S: Final = 30.0
 POSITIONS: Final = ("primary", "secondary", "tertiary")
+NEVER_OPENS: Final = {"failures_to_open": 1000}
 ADDRESSES: Final = ("dns", "tls")
 _MODES: Final = {
     "chat": "chat",
@@ -188,14 +189,14 @@ def agent(kind: str, address: str = "", *, both: bool = False) -> str:
     return "_".join(filter(None, ("matrix", kind, address, "both" if address and both else "")))
 
 
-def write_config(path: Path, servers: Sequence[Server], *, breaker: bool = False) -> Path:
+def write_config(path: Path, servers: Sequence[Server], **breaker: float) -> Path:
     """Derive the matrix's configuration from the shipped one.
 
     Args:
         path: where to write it.
         servers: one a tier.
-        breaker: keep the shipped breaker; otherwise no circuit ever opens, so that each cell of the
-            matrix meets its fault and not the circuit that the last one opened.
+        breaker: the breaker's settings over the shipped ones. `NEVER_OPENS` lets each cell of the
+            matrix meet its fault, and not the circuit that the last one opened.
 
     Returns:
         The path.
@@ -210,8 +211,7 @@ def write_config(path: Path, servers: Sequence[Server], *, breaker: bool = False
     sound = "the matrix counts no money"
     ids = (entry["model_info"]["id"] for entry in config["model_list"])
     policy["prices"] |= {i: {"free_because": sound} for i in ids if not _priced(i)}
-    if not breaker:
-        policy["breaker"]["failures_to_open"] = 1000
+    policy["breaker"] |= breaker
     path.write_text(yaml.safe_dump(config, sort_keys=False))
     return path
 

@@ -147,6 +147,10 @@ class Matrix:
         self._client: Final = httpx.Client(base_url=base_url, headers=headers, timeout=_TIMEOUT_S)
         self._servers: Final = servers
 
+    def close(self) -> None:
+        """Close the client's connections."""
+        self._client.close()
+
     def warm_up(self) -> None:
         """Take calls through every tier, so that no cell pays for imports.
 

@@ -19,6 +19,7 @@ from litellm.litellm_core_utils.streaming_handler import (  # pyright: ignore[re
 from litellm.llms.base_llm.base_model_iterator import (  # pyright: ignore[reportMissingTypeStubs]
     BaseModelResponseIterator,
 )
+from litellm.llms.openai import openai as openai_chat
 from litellm.proxy import proxy_server
 from litellm.proxy.hooks import PROXY_HOOKS
 
@@ -103,13 +104,20 @@ def watch_streams() -> None:
 
 
 def forbid_hidden_retries() -> None:
-    """Let a failed try of an embedding fail at once.
+    """Let a failed try fail at once, so that it is the breaker's and the tiers' to see.
 
-    LiteLLM reads a `max_retries` of 0 as unset there, and OpenAI's client then asks a failing
-    provider twice more, half a second and a second later, unseen by breaker and tiers. Where it is
-    a default argument, only the environment reaches it (`DEFAULT_MAX_RETRIES`, for moderations).
+    LiteLLM reads a `max_retries` of 0 as unset for embeddings, and OpenAI's client then asks a
+    failing provider twice more, half a second and a second later. Where it is a default argument,
+    only the environment reaches it (`DEFAULT_MAX_RETRIES`, for moderations). A chat that is refused
+    with 422 is sent again with fewer parameters, and then comes to nothing instead of that 422:
+    an error of LiteLLM's own that would count against the provider.
     """
     litellm.DEFAULT_MAX_RETRIES = 0  # pyright: ignore[reportPrivateImportUsage]
+
+    def refused(e: Exception, data: object) -> None:
+        raise e
+
+    openai_chat.drop_params_from_unprocessable_entity_error = refused  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
 
 
 def mark_absent() -> None:

@@ -19,6 +19,7 @@ from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
 from litellm.llms.base_llm.base_model_iterator import BaseModelResponseIterator
 from litellm.proxy import proxy_server
 from litellm.proxy.hooks import PROXY_HOOKS
+from litellm.llms.openai import openai as openai_chat
 import litellm
 from plugins.core.stage import Stage
 from plugins.proxy import host
@@ -45,6 +46,9 @@ facts = {
     "finalize": names(CustomStreamWrapper._finalize_completed_stream),
     "iterator": names(BaseModelResponseIterator._string_to_dict_parser),
     "wrapper": source(CustomStreamWrapper.__init__),
+    "retries": litellm.DEFAULT_MAX_RETRIES,
+    "embedding": source(openai_chat.OpenAIChatCompletion.embedding),
+    "drop": names(openai_chat.drop_params_from_unprocessable_entity_error),
     "price": litellm.model_cost["gpt-4o"]["input_cost_per_token"],
 }
 host.lean_application()
@@ -105,6 +109,12 @@ def test_a_stream_tells_whether_its_provider_finished_it(facts: dict[str, object
     assert facts["iterator"] == ["str_line"]
     for attribute in ("received_finish_reason", "intermittent_finish_reason"):
         assert f"self.{attribute}" in str(facts["wrapper"])
+
+
+def test_hidden_retries_are_where_they_can_be_forbidden(facts: dict[str, object]) -> None:
+    assert facts["retries"] == 2
+    assert "litellm.DEFAULT_MAX_RETRIES" in str(facts["embedding"])
+    assert facts["drop"] == ["e", "data"]
 
 
 def test_the_price_list_states_dollars_per_token(facts: dict[str, object]) -> None:
