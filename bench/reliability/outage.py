@@ -21,6 +21,7 @@ OPENING_S: Final = 1.0
 _SHAPE: Final = next(shape for shape in SHAPES if shape.name == "chat")
 _TIMEOUT_S: Final = 60.0
 _LOOK_S: Final = 0.25
+_OK: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,7 @@ class Outage:
             self._asked.append(Asked(sent_s, took_s, False, "-", 0, type(error).__name__))
             return
         took_s = time.monotonic() - sent_s
-        ok = answer.status_code == httpx.codes.OK and shape.is_whole(answer)
+        ok = answer.status_code == _OK and shape.is_whole(answer)
         tier = answer.headers.get("x-sluice-tier", "-")
         attempts = int(answer.headers.get("x-sluice-attempts", 0))
         told = "" if ok else f"{answer.status_code} {answer.text[:200]}"
