@@ -56,7 +56,7 @@ class Plan:
 
     Args:
         rate: calls a second, evenly spaced, whatever the gateway does.
-        healthy_s: before the outage.
+        healthy_s: before the outage, and again after its end.
         outage_s: length of the outage.
         recovery_s: most that is waited for the primary's return.
         fault: what the primary does.
@@ -75,9 +75,9 @@ class Outcome:
 
     Args:
         plan: what was done.
-        healthy: calls before the outage.
+        healthy: calls before the outage, and those after its end was noticed.
         during: calls sent while the primary was away.
-        after: calls sent from then on.
+        after: calls sent from its return until that was noticed.
         began_s: monotonic moment of the outage's start.
         opened_s: seconds from there until the circuit was seen open.
         cool_off_s: seconds that the circuit still had to wait when the primary came back.
@@ -204,16 +204,17 @@ class Outage:
                 await asyncio.to_thread(self._primary.mend)
                 back_s = time.monotonic()
                 noticed_s = await self._until_back(back_s)
-                await asyncio.sleep(1.0)
+                await asyncio.sleep(plan.healthy_s)
             finally:
                 self._primary.mend()
                 loading.cancel()
                 await asyncio.wait([loading])
+        again_s = back_s + noticed_s
         return Outcome(
             plan=plan,
-            healthy=[c for c in self._asked if c.sent_s < began_s],
+            healthy=[c for c in self._asked if not began_s <= c.sent_s < again_s],
             during=[c for c in self._asked if began_s <= c.sent_s < back_s],
-            after=[c for c in self._asked if c.sent_s >= back_s],
+            after=[c for c in self._asked if back_s <= c.sent_s < again_s],
             began_s=began_s,
             opened_s=opened_s,
             cool_off_s=cool_off_s,

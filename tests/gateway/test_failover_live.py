@@ -170,7 +170,7 @@ async def test_streams_whose_provider_dies_are_whole_or_say_so_and_never_two_ans
         asking = [asyncio.create_task(ask(number)) for number in range(100)]
         # Some have ended by now, some are in the middle, some have not begun.
         await _until_some_ended(asking)
-        await asyncio.to_thread(first.order, "openai", [{"kind": "refuse"}])
+        await asyncio.to_thread(first.order, "openai", [_answer("alpha"), {"kind": "refuse"}])
         answers = await asyncio.gather(*asking)
     kinds = Counter(_kind(shape, answer) for answer in answers)
     print(shape.name, dict(kinds))
