@@ -46,8 +46,8 @@ class Asked:
 
     @property
     def wasted(self) -> int:
-        """Count the tries that this call made of the provider that is away."""
-        return self.attempts - 1 if self.tier != "primary" else 0
+        """Count the tries that this call made of the provider that is away: one at most."""
+        return int(self.tier != "primary" and self.attempts > 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,6 +131,7 @@ def test_a_worker_cut_off_from_redis_opens_and_closes_by_itself(divided: Divided
     divided.valve.cut(alone)
     divided.gateway.faults("openai", UNAVAILABLE)
     _opens_within(divided, WORKERS * FAILURES_TO_OPEN)
+    assert alone not in divided.valve.pids()
     divided.gateway.faults("openai")
     divided.until_primary()
     divided.valve.mend()
@@ -146,8 +147,10 @@ async def test_a_worker_cut_off_from_redis_under_load_loses_nothing(divided: Div
     try:
         await asyncio.sleep(1.0)
         before = len(crowd.answered)
-        divided.valve.cut(divided.workers()[0])
+        alone = divided.workers()[0]
+        divided.valve.cut(alone)
         await asyncio.sleep(3.0)
+        assert alone not in divided.valve.pids()
         assert len(crowd.answered) > before + 15, "calls did not go on"
         divided.valve.mend()
         await asyncio.sleep(1.0)
