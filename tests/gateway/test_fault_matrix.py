@@ -117,6 +117,25 @@ def test_a_failing_provider_is_asked_once_a_call(tiered: Tiered) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/moderations", {"input": "hello"}),
+        ("/v1/completions", {"model": "gpt-4o", "prompt": "hello"}),
+        ("/v1/embeddings", {"model": "embedding", "input": "hello"}),
+    ],
+)
+def test_a_failing_provider_without_a_second_tier_is_asked_once_too(
+    tiered: Tiered, path: str, body: dict[str, Any]
+) -> None:
+    gateway = tiered.gateway
+    before = len(gateway.practice_requests())
+    with gateway.faulty("openai", {"kind": "status", "status": 503}):
+        answer = gateway.request("POST", path, gateway.demo_key, json=body)
+    assert answer.status_code == 502
+    assert len(gateway.practice_requests()) == before + 1
+
+
+@pytest.mark.parametrize(
     ("status", "told"), [(400, 400), (409, 400), (413, 413), (415, 400), (422, 400)]
 )
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
