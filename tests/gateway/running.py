@@ -126,7 +126,8 @@ class Gateway:
 
     def phases(self, call_id: str) -> list[dict[str, Any]]:
         """What the probe saw of a call, in order."""
-        lines = self.probe.read_bytes().splitlines() if self.probe.exists() else []
+        written = self.probe.read_bytes() if self.probe.exists() else b""
+        lines = written.rpartition(b"\n")[0].splitlines()  # the last may be half written
         return [seen for seen in map(json.loads, lines) if seen["call"] == call_id]
 
 
