@@ -103,19 +103,23 @@ def _environment() -> dict[str, str]:
 
 
 @contextmanager
-def sluice(folder: Path) -> Generator[Sluice]:
-    """Run `sluice up` with the shipped configuration: embedded stores, one worker.
+def sluice(
+    folder: Path, config: Path = ROOT / "proxy_config.yaml", workers: int = 1
+) -> Generator[Sluice]:
+    """Run `sluice up` with embedded stores.
 
     Args:
         folder: an empty one.
+        config: the shipped one, unless another is named.
+        workers: of the proxy.
 
     Raises:
         ServerError: when it does not come up.
     """
     port = free_port(_HOST)
     ready_file = folder / "ready.json"
-    argv = [sys.executable, "-m", "plugins.cli", "up", "--port", str(port), "--workers", "1"]
-    argv += ["--config", str(ROOT / "proxy_config.yaml"), "--data-dir", str(folder / "data")]
+    argv = [sys.executable, "-m", "plugins.cli", "up", "--port", str(port)]
+    argv += ["--workers", str(workers), "--config", str(config), "--data-dir", str(folder / "data")]
     argv += ["--ready-file", str(ready_file)]
     with _running(Launch(argv, folder / "up.log", env=_environment())) as process:
         logs = (folder / "up.log", folder / "data" / "logs" / "proxy.log")

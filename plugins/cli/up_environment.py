@@ -78,6 +78,7 @@ UNWANTED: Final = frozenset(
 LITELLM: Final = {
     "LITELLM_WORKER_STARTUP_HOOKS": "plugins.proxy.startup:install",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+    "DEFAULT_MAX_RETRIES": "0",
     "LITELLM_MODE": "PRODUCTION",
     "LITELLM_DONT_SHOW_FEEDBACK_BOX": "true",
     "DISABLE_ADMIN_UI": "True",

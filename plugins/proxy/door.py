@@ -36,7 +36,7 @@ from plugins.proxy.outbound import Outbound
 from plugins.proxy.refusals import Reply, refuse
 from plugins.proxy.schema import BodyLimits, parse_body
 from plugins.proxy.streams import asks_for_usage
-from plugins.proxy.tiers import App, Receive, Replay, Scope, Tiers
+from plugins.proxy.tiers import App, Presence, Receive, Replay, Scope, Tiers
 from plugins.settings import Limits
 from plugins.tenancy.rules import unknown_key
 from plugins.tenancy.store import KeyDirectory
@@ -214,13 +214,20 @@ class Door:
     ) -> None:
         """Let the tiers answer; whatever happens, the call is settled once."""
         calls.enter(call)
+        presence = Presence(receive, delivery)
+        work: asyncio.Task[Any] = asyncio.current_task()  # pyright: ignore[reportAssignmentType]
+        watching = self._background(presence.watch(work))
         try:
-            await tiers.run(scope, receive)
+            await tiers.run(scope, presence)
         except asyncio.CancelledError:
             # The client went away, or the worker stops: the row is written all the same.
             await asyncio.shield(self._background(delivery.abandon()))
-            raise
+            if not presence.left:
+                raise
         finally:
+            if presence.left:
+                work.uncancel()
+            watching.cancel()
             calls.leave(call)
 
     async def _body(

@@ -62,11 +62,18 @@ def _stops(call: Call) -> bool:
 def _carries(endpoint: Endpoint, event: Json) -> bool:
     kind = str(event.get("type") or "")
     if endpoint is Endpoint.RESPONSES:
-        return kind.endswith(".delta") or kind == "response.output_item.done"
+        if kind == "response.output_item.done":
+            return any(not _is_silent_item(item) for item in maps([event.get("item")]))
+        return kind.endswith(".delta") and bool(event.get("delta"))
     if endpoint is Endpoint.MESSAGES:
         blocks = maps([event.get("content_block")])
         is_tool = any(block.get("type") not in {"text", "thinking"} for block in blocks)
-        return kind == "content_block_delta" or (kind == "content_block_start" and is_tool)
+        if kind == "content_block_start":
+            return is_tool
+        deltas = maps([event.get("delta")])
+        return kind == "content_block_delta" and any(
+            value for delta in deltas for key, value in delta.items() if key != "type"
+        )
     choices = maps(event.get("choices"))
     deltas = maps([choice.get("delta") for choice in choices])
     return any(choice.get("text") for choice in choices) or any(
@@ -95,10 +102,12 @@ def _chat(answer: Json) -> bool:
 
 def _responses(answer: Json) -> bool:
     items = maps(answer.get("output"))
-    return answer.get("status") in {None, "completed"} and all(
-        item.get("type") == "message"
-        and not any(part.get(key) for part in maps(item.get("content")) for key in _SAYING)
-        for item in items
+    return answer.get("status") in {None, "completed"} and all(map(_is_silent_item, items))
+
+
+def _is_silent_item(item: Json) -> bool:
+    return item.get("type") == "message" and not any(
+        part.get(key) for part in maps(item.get("content")) for key in _SAYING
     )
 
 

@@ -10,6 +10,7 @@ import logging
 import sys
 from typing import Any, Final, cast
 
+import litellm
 import orjson
 from litellm.exceptions import APIConnectionError
 from litellm.litellm_core_utils.streaming_handler import (  # pyright: ignore[reportMissingTypeStubs]
@@ -18,6 +19,7 @@ from litellm.litellm_core_utils.streaming_handler import (  # pyright: ignore[re
 from litellm.llms.base_llm.base_model_iterator import (  # pyright: ignore[reportMissingTypeStubs]
     BaseModelResponseIterator,
 )
+from litellm.llms.openai import openai as openai_chat
 from litellm.proxy import proxy_server
 from litellm.proxy.hooks import PROXY_HOOKS
 
@@ -99,6 +101,23 @@ def watch_streams() -> None:
     CustomStreamWrapper.finish_reason_handler = checked
     CustomStreamWrapper._finalize_completed_stream = finalized  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     BaseModelResponseIterator._string_to_dict_parser = staticmethod(parsed)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+
+
+def forbid_hidden_retries() -> None:
+    """Let a failed try fail at once, so that it is the breaker's and the tiers' to see.
+
+    LiteLLM reads a `max_retries` of 0 as unset for embeddings, and OpenAI's client then asks a
+    failing provider twice more, half a second and a second later. Where it is a default argument,
+    only the environment reaches it (`DEFAULT_MAX_RETRIES`, for moderations). A chat that is refused
+    with 422 is sent again with fewer parameters, and then comes to nothing instead of that 422:
+    an error of LiteLLM's own that would count against the provider.
+    """
+    litellm.DEFAULT_MAX_RETRIES = 0  # pyright: ignore[reportPrivateImportUsage]
+
+    def refused(e: Exception, data: object) -> None:
+        raise e
+
+    openai_chat.drop_params_from_unprocessable_entity_error = refused  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
 
 
 def mark_absent() -> None:

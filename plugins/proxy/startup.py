@@ -66,6 +66,7 @@ async def install() -> None:
     conductor = Conductor(plugged.stages, providers, practice, plugged.choose)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     host.mark_absent()
+    host.forbid_hidden_retries()
     quieten()
     application = host.lean_application()
     host.watch_streams()

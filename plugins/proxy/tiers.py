@@ -4,6 +4,7 @@ LiteLLM's own `fallbacks` would try again for seconds, fall back on faults of th
 providers whose circuit has opened meanwhile, and know nothing of answers without content.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
@@ -43,6 +44,39 @@ class Replay:
         return message
 
 
+class Presence:
+    """Notices that a client has gone away, and ends the work that is done for it.
+
+    LiteLLM does not look while it waits for a provider: without this, a try would go on for nobody,
+    and other tiers after it.
+
+    Args:
+        receive: the client's.
+        delivery: once its last byte is given, going away is no news.
+    """
+
+    def __init__(self, receive: Receive, delivery: Delivery) -> None:
+        self._receive: Final = receive
+        self._delivery: Final = delivery
+        self._gone: Final = asyncio.Event()
+        self.left = False
+        """The client went away before its answer was whole."""
+
+    async def __call__(self) -> Message:
+        """Give what the client sends after its request: that it is gone, and nothing before."""
+        await self._gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def watch(self, work: asyncio.Task[Any]) -> None:
+        """Wait for the client to go, and cancel the work then."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.left = not self._delivery.finished
+        self._gone.set()
+        if self.left:
+            work.cancel()
+
+
 class Tiers:
     """Drives the tries of one call.
 
@@ -68,7 +102,7 @@ class Tiers:
         self._outbound: Final = outbound
         self._routers: Final = [s for s in stages if implements(s, Phase.ROUTE)]
 
-    async def run(self, scope: Scope, receive: Receive) -> None:
+    async def run(self, scope: Scope, receive: Presence) -> None:
         """Try tier after tier; afterwards the client has been told one thing and it is settled."""
         call, delivery = self._call, self._delivery
         failures: list[Failure] = []
@@ -81,7 +115,7 @@ class Tiers:
                 continue
             await self._try(group, scope, receive)
             failure = delivery.failure
-            if failure is None:
+            if failure is None or delivery.settled:
                 return
             failures.append(failure)
             # Where a tier has failed before, a refusal may be of what this one cannot do.
@@ -98,7 +132,7 @@ class Tiers:
                 return refusal
         return None
 
-    async def _try(self, group: str, scope: Scope, receive: Receive) -> None:
+    async def _try(self, group: str, scope: Scope, receive: Presence) -> None:
         call, delivery = self._call, self._delivery
         call.group = group
         raw = self._outbound.body_for(group)
@@ -120,9 +154,10 @@ class Tiers:
             broken_by = TIMED_OUT
         except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
             broken_by = type(error).__name__
-            if not delivery.finished and delivery.failure is None and not replay.gone:
+            gone = replay.gone or receive.left
+            if not delivery.finished and delivery.failure is None and not gone:
                 _log.exception("call %s failed inside the host", call.id)
-        if replay.gone:
+        if replay.gone or receive.left:
             await delivery.abandon()
         elif not delivery.finished:
             await delivery.break_off(broken_by)

@@ -3,6 +3,7 @@
 The gateway under test names them in its configuration, as anybody's plugin would be named.
 """
 
+import asyncio
 import os
 from pathlib import Path
 
@@ -71,7 +72,7 @@ class ProbeStage(Stage):
         return None
 
     async def observe(self, call: Call) -> None:
-        _note(self.name, "observe", call)
+        _note(self.name, "observe", call, tasks=len(asyncio.all_tasks()))
 
 
 class GuardStage(Stage):

@@ -126,7 +126,8 @@ class Gateway:
 
     def phases(self, call_id: str) -> list[dict[str, Any]]:
         """What the probe saw of a call, in order."""
-        lines = self.probe.read_bytes().splitlines() if self.probe.exists() else []
+        written = self.probe.read_bytes() if self.probe.exists() else b""
+        lines = written.rpartition(b"\n")[0].splitlines()  # the last may be half written
         return [seen for seen in map(json.loads, lines) if seen["call"] == call_id]
 
 
@@ -155,7 +156,7 @@ def running(
         data_dir: an empty folder for everything it keeps.
         workers: of the proxy.
         probe: plug the tests' probe in.
-        config: in place of the project's own `proxy_config.yaml`; not with `probe` or `policy`.
+        config: in place of the project's own `proxy_config.yaml`; not with `policy`.
         policy: sections of `sluice:` in place of the project's own; not with `probe`.
         variables: more of the environment.
     """
@@ -166,7 +167,7 @@ def running(
     command += ["--data-dir", str(data_dir / "sluice"), "--workers", str(workers)]
     command += ["--ready-file", str(ready_file)]
     if probe:
-        config = _probed_config(data_dir)
+        config = _probed_config(data_dir, config or ROOT / "proxy_config.yaml")
     elif policy:
         config = _config_with(policy, data_dir)
     if config is not None:
@@ -212,8 +213,8 @@ def _config_with(policy: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def _probed_config(folder: Path) -> Path:
-    config = yaml.safe_load((ROOT / "proxy_config.yaml").read_text())
+def _probed_config(folder: Path, plain: Path) -> Path:
+    config = yaml.safe_load(plain.read_text())
     config["litellm_settings"]["callbacks"].append("tests.gateway.probe.switch")
     config["guardrails"] = [
         {
@@ -225,6 +226,6 @@ def _probed_config(folder: Path) -> Path:
             },
         }
     ]
-    path = folder / "proxy_config.yaml"
+    path = folder / "probed_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path

@@ -20,6 +20,7 @@ from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
 from litellm.llms.base_llm.base_model_iterator import BaseModelResponseIterator
 from litellm.proxy import proxy_server
 from litellm.proxy.hooks import PROXY_HOOKS
+from litellm.llms.openai import openai as openai_chat
 import litellm
 from plugins.core.stage import Stage
 from plugins.proxy import host
@@ -47,6 +48,9 @@ facts = {
     "iterator": names(BaseModelResponseIterator._string_to_dict_parser),
     "sent": source(Logging._pre_call) + source(Logging.pre_call),
     "wrapper": source(CustomStreamWrapper.__init__),
+    "retries": litellm.DEFAULT_MAX_RETRIES,
+    "embedding": source(openai_chat.OpenAIChatCompletion.embedding),
+    "drop": names(openai_chat.drop_params_from_unprocessable_entity_error),
     "price": litellm.model_cost["gpt-4o"]["input_cost_per_token"],
 }
 host.lean_application()
@@ -111,6 +115,12 @@ def test_a_stream_tells_whether_its_provider_finished_it(facts: dict[str, object
 
 def test_a_failed_try_tells_whether_anything_was_sent(facts: dict[str, object]) -> None:
     assert '"api_call_start_time"' in str(facts["sent"])
+
+
+def test_hidden_retries_are_where_they_can_be_forbidden(facts: dict[str, object]) -> None:
+    assert facts["retries"] == 2
+    assert "litellm.DEFAULT_MAX_RETRIES" in str(facts["embedding"])
+    assert facts["drop"] == ["e", "data"]
 
 
 def test_the_price_list_states_dollars_per_token(facts: dict[str, object]) -> None:

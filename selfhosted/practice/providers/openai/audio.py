@@ -32,6 +32,8 @@ def speech(call: Call, flavour: Flavour) -> Reply:
     """Speak a text; formats are mp3 (silent), wav and pcm."""
     request = call.decode(_decoder)
     flavour.admit(call, request.model, catalogue.SPEAK)
+    if call.plan.answer is not None and not call.plan.answer.text:
+        return Whole(b"", 200, ((b"content-type", b"audio/mpeg"),))  # the fault `empty`
     match request.response_format:
         case "mp3":
             return Whole(voice.to_mp3(request.input), 200, ((b"content-type", b"audio/mpeg"),))

@@ -43,6 +43,8 @@ def embeddings(call: Call, flavour: Flavour) -> Reply:
         tokens += length
         value = vectors.to_base64(vector) if request.encoding_format == "base64" else vector
         data.append({"object": "embedding", "index": i, "embedding": value})
+    if call.plan.answer is not None and not call.plan.answer.text:
+        data = []  # the fault `empty`
     used = {"prompt_tokens": tokens, "total_tokens": tokens}
     body: dict[str, object] = {
         "object": "list",
