@@ -61,7 +61,9 @@ class Parts:
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue),
     "breaker": lambda parts: BreakerStage(
-        parts.circuits, {d.model_name: d.provider for d in parts.deployments}
+        parts.circuits,
+        {d.model_name: d.provider for d in parts.deployments},
+        probe_anyway=parts.configuration.policy.breaker.when_all_open == "probe",
     ),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
 }

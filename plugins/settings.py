@@ -5,20 +5,23 @@ Secrets come from the environment only. `load()` is pure but for reading that on
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from typing_extensions import override
 
 from plugins.breaker.rules import BreakerPolicy
-from plugins.core.agent import Agent
+from plugins.core.agent import Agent, TimeLimits
 
 DEFAULT_CONFIG: Final = "proxy_config.yaml"
+LONGEST_SILENCE_S: Final = 600.0
+"""Of a time limit; `request_timeout` in proxy_config.yaml must be longer, or LiteLLM's own ends
+the try first."""
 NOTICES: Final = "notices.txt"
 """File in the data directory with what an operator should know at start-up, a line each."""
 
@@ -40,10 +43,26 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
+Silence = Annotated[float, Field(gt=0, le=LONGEST_SILENCE_S)]
+
+
+class TimeLimitsIn(_Frozen):
+    """How long one try of a provider may be silent, seconds; what is left out is the default."""
+
+    first_byte_s: Silence | None = None
+    between_chunks_s: Silence | None = None
+    answer_s: Silence | None = None
+
+    def over(self, default: TimeLimits) -> TimeLimits:
+        """Give the limits that hold: these, and the default where these say nothing."""
+        return replace(default, **self.model_dump(exclude_none=True))
+
+
 class AgentPolicy(_Frozen):
     """One agent of SPEC section 2: the model groups tried in order."""
 
     tiers: tuple[str, ...] = Field(min_length=1)
+    time_limits: TimeLimitsIn = TimeLimitsIn()
 
 
 class PriceRow(_Frozen):
@@ -81,6 +100,7 @@ class Breaker(_Frozen):
     failures_to_open: int = Field(default=3, ge=1, le=1000)
     cool_off_s: float = Field(default=5.0, gt=0, le=3600)
     longest_cool_off_s: float = Field(default=300.0, gt=0, le=86_400)
+    when_all_open: Literal["refuse", "probe"] = "refuse"
 
     @property
     def policy(self) -> BreakerPolicy:
@@ -100,6 +120,7 @@ class Policy(_Frozen):
     retired: dict[str, date] = {}
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    time_limits: TimeLimitsIn = TimeLimitsIn()
 
 
 class Deployment(BaseModel):
@@ -161,7 +182,15 @@ class Configuration:
     @property
     def agents(self) -> dict[str, Agent]:
         """Give the agents by name."""
-        return {name: Agent(name, p.tiers) for name, p in self.policy.agents.items()}
+        return {
+            name: Agent(name, p.tiers, p.time_limits.over(self.time_limits))
+            for name, p in self.policy.agents.items()
+        }
+
+    @property
+    def time_limits(self) -> TimeLimits:
+        """Give the time limits of calls that name a plain model."""
+        return self.policy.time_limits.over(TimeLimits())
 
 
 def load(path: Path | str = DEFAULT_CONFIG) -> Configuration:

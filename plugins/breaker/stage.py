@@ -6,11 +6,16 @@ from typing import Any, Final
 
 from typing_extensions import override
 
+from plugins.breaker.alerting import title
 from plugins.breaker.rules import Permit, is_providers_fault
 from plugins.breaker.store import Circuits
 from plugins.core.call import Attempt, Call
 from plugins.core.errors import GatewayError, Unavailable
 from plugins.core.stage import Stage
+
+UNCOUNTED: Final = frozenset({"EmptyAnswer", "HostRefused"})
+"""Failures that one tenant's request can bring about by itself: another tenant's calls must not
+lose a provider by them. Neither do they say that the provider is well."""
 
 
 class BreakerStage(Stage):
@@ -19,44 +24,49 @@ class BreakerStage(Stage):
     Args:
         circuits: this worker's copy.
         providers: who runs each model group.
+        probe_anyway: with all tiers' circuits open, try the one that comes back first instead of
+            refusing.
     """
 
     name: str = "breaker"
 
-    def __init__(self, circuits: Circuits, providers: Mapping[str, str]) -> None:
+    def __init__(
+        self, circuits: Circuits, providers: Mapping[str, str], *, probe_anyway: bool = False
+    ) -> None:
+        self._probe_anyway: Final = probe_anyway
         self._circuits: Final = circuits
         self._providers: Final = providers
         self._tasks: Final[set[asyncio.Task[None]]] = set()
 
     @override
-    async def prepare(self, call: Call) -> GatewayError | None:
-        """Leave out the tiers that are to be spared; refuse at once when none is left."""
-        open_providers: list[str] = []
-        kept: list[str] = []
-        for group in call.tiers:
-            provider = self._providers[group]
-            permit = self._circuits.permit(provider)
-            # A probe is worth taking only where the call really goes first.
-            probing = permit is Permit.PROBE and not kept
-            if permit is Permit.ALLOW or (probing and await self._circuits.take_probe(provider)):
-                kept.append(group)
-            else:
-                open_providers.append(provider)
-        if not kept:
-            names = ", ".join(dict.fromkeys(open_providers))
-            return Unavailable(
-                f"every provider of {call.model_asked!r} has failed lately and is left alone for a"
-                f" while ({names}); try again later",
-                code="providers_unavailable",
-                retry_after_s=max(self._circuits.wait_s(open_providers), 1.0),
-            )
-        call.tiers = tuple(kept)
-        return None
+    async def route(self, call: Call, group: str) -> GatewayError | None:
+        """Leave out a provider that is to be spared; one call at a time may probe it."""
+        provider = self._providers[group]
+        permit = self._circuits.permit(provider)
+        if permit is Permit.ALLOW:
+            return None
+        if permit is Permit.PROBE and await self._circuits.take_probe(provider):
+            return None
+        if self._probe_anyway and provider == self._least_bad(call):
+            return None
+        return Unavailable(
+            f"{title(provider)} has failed lately and is left alone for a while; try again later",
+            code="providers_unavailable",
+            retry_after_s=max(self._circuits.wait_s([provider]), 1.0),
+        )
+
+    def _least_bad(self, call: Call) -> str | None:
+        """Name the provider that comes back first, when every tier's circuit refuses."""
+        providers = [self._providers[group] for group in call.tiers]
+        if any(self._circuits.permit(p) is not Permit.REFUSE for p in providers):
+            return None
+        unpinned = [p for p in providers if self._circuits.get(p).pinned is None]
+        return min(unpinned, key=lambda p: self._circuits.wait_s([p]), default=None)
 
     @override
     async def attempt_ended(self, call: Call, attempt: Attempt) -> None:
         """Count the attempt; Redis is told in the background, so that a fallback starts at once."""
-        if not attempt.provider:
+        if not attempt.provider or attempt.error_class in UNCOUNTED:
             return
         if attempt.error_class is None:
             if self._circuits.is_fresh(attempt.provider):

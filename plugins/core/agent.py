@@ -4,16 +4,33 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class TimeLimits:
+    """How long one try of a provider may be silent; then the next tier is asked. Seconds.
+
+    Args:
+        first_byte_s: of a stream, until its first byte.
+        between_chunks_s: of a stream, from one piece to the next.
+        answer_s: of an answer in one piece, until it is whole.
+    """
+
+    first_byte_s: float = 15.0
+    between_chunks_s: float = 15.0
+    answer_s: float = 90.0
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
     """One row of SPEC's table of agents.
 
     Args:
         name: what a client writes as `model`.
         tiers: model groups in the order in which they are tried; the first is the primary.
+        time_limits: its own; None for those of the policy.
     """
 
     name: str
     tiers: tuple[str, ...]
+    time_limits: TimeLimits | None = None
 
     def tier_of(self, group: str) -> str:
         """Name the tier that a model group is for this agent: `primary`, `secondary`, ..."""

@@ -225,10 +225,22 @@ class Call:
     @property
     def tier(self) -> str | None:
         """Name the tier that served, or None before one did."""
-        served = self.served
-        if served is None:
+        group = self.model_served
+        if group is None:
             return None
-        return self.agent.tier_of(served.group) if self.agent else "primary"
+        return self.agent.tier_of(group) if self.agent else "primary"
+
+    @property
+    def model_served(self) -> str | None:
+        """Name the model group that answered, be it earlier, or None."""
+        answered = self.recalled or self.served
+        return answered.group if answered else None
+
+    @property
+    def provider_served(self) -> str | None:
+        """Name the provider that answered, be it earlier, or None."""
+        answered = self.recalled or self.served
+        return answered.provider if answered else None
 
     @property
     def served(self) -> Attempt | None:

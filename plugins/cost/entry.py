@@ -21,7 +21,6 @@ def encode(call: Call) -> bytes:
     """
     ended_s = call.ended_s if call.ended_s is not None else call.started_s
     first_byte_s = call.first_byte_s
-    served = call.served
     usage = call.usage
     context = call.context
     return _encode(
@@ -33,9 +32,9 @@ def encode(call: Call) -> bytes:
             "agent": call.agent_name,
             "endpoint": call.endpoint.value,
             "model_asked": call.model_asked,
-            "model_served": served.group if served else None,
+            "model_served": call.model_served,
             "deployment": call.deployment,
-            "provider": served.provider if served else None,
+            "provider": call.provider_served,
             "tier": call.tier,
             "outcome": (call.outcome or Outcome.FAILED).value,
             "status": call.status,
@@ -55,7 +54,10 @@ def encode(call: Call) -> bytes:
             "practice": call.practice,
             "latency_ms": _ms(ended_s - call.started_s),
             "first_byte_ms": None if first_byte_s is None else _ms(first_byte_s - call.started_s),
-            "attempts": [_attempt(attempt, call.started_s) for attempt in call.attempts],
+            "attempts": [
+                *(_attempt(attempt, call.started_s) for attempt in call.attempts),
+                *({"group": skip.group, "skipped": skip.code} for skip in call.skipped),
+            ],
             "subject": _short(context.subject),
             "session": _short(context.session),
             "entity_type": _short(context.entity_type),

@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final
 
 from typing_extensions import override
 
 from plugins.core.call import Call
 from plugins.core.errors import GatewayError, Unavailable
+from plugins.core.money import ZERO
 from plugins.core.stage import Stage
 from plugins.cost.entry import encode
 from plugins.cost.rules import REPORTED_NOTES, Price, zero_cost_note
@@ -30,12 +32,18 @@ class LedgerStage(Stage):
         self._prices: Final = prices
         self._settlements: Final = log
 
+    def _wasted_usd(self, call: Call) -> Decimal:
+        """Price what tries consumed whose answers were not given."""
+        wasted = ((self._prices.get(a.deployment), a.usage) for a in call.attempts)
+        return sum((price.of(usage) for price, usage in wasted if price and usage), ZERO)
+
     @override
     async def settle(self, call: Call) -> GatewayError | None:
         """Price the call and append its row; a row that costs nothing without reason is said."""
         price = self._prices.get(call.deployment or "")
         if price is not None:
             call.cost_usd = price.of(call.usage)
+        call.cost_usd += self._wasted_usd(call)
         call.cost_note = zero_cost_note(price, call.usage, call.cost_usd)
         if call.cost_note in REPORTED_NOTES:
             _log.warning(

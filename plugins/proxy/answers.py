@@ -74,8 +74,8 @@ def text_of_event(endpoint: Endpoint, event: Json) -> str:
     if endpoint is Endpoint.RESPONSES:
         delta = event.get("delta")
         return delta if isinstance(delta, str) else ""
-    choices = _list(event.get("choices"))
-    return "".join(_texts([c.get("delta") or c.get("text") for c in choices if _is_map(c)]))
+    choices = maps(event.get("choices"))
+    return "".join(_texts([c.get("delta") or c.get("text") for c in choices]))
 
 
 def _tokens(stated: Mapping[str, Any], key: str) -> int | None:
@@ -159,8 +159,10 @@ def _usage(
     )
 
 
-def _is_map(value: object) -> bool:
-    return isinstance(value, dict)
+def maps(value: object) -> list[Json]:
+    """Give the JSON objects of a JSON array; empty where it is none, other items left out."""
+    items = _list(value)
+    return [cast("Json", item) for item in items if isinstance(item, dict)]
 
 
 def _list(value: object) -> list[Any]:
@@ -207,8 +209,8 @@ _READERS: Final[Mapping[Endpoint, Callable[[Json], Usage | None]]] = {
 }
 
 _WRITTEN: Final[Mapping[Endpoint, Callable[[Json], list[Any]]]] = {
-    Endpoint.CHAT: lambda a: [c.get("message") for c in _list(a.get("choices")) if _is_map(c)],
-    Endpoint.COMPLETIONS: lambda a: [c.get("text") for c in _list(a.get("choices")) if _is_map(c)],
+    Endpoint.CHAT: lambda a: [c.get("message") for c in maps(a.get("choices"))],
+    Endpoint.COMPLETIONS: lambda a: [c.get("text") for c in maps(a.get("choices"))],
     Endpoint.EMBEDDINGS: lambda _: [],
     Endpoint.RESPONSES: lambda a: _list(a.get("output")),
     Endpoint.MESSAGES: lambda a: _list(a.get("content")),

@@ -11,13 +11,21 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from plugins.core.call import Call, Endpoint, Outcome, Usage, UsageSource
+from plugins.core.agent import TimeLimits
+from plugins.core.call import Attempt, Call, Endpoint, Outcome, Recalled, Usage, UsageSource
 from plugins.core.errors import GatewayError, ProviderFailed
 from plugins.core.money import printed_usd
 from plugins.core.stage import Phase, Stage, implements
 from plugins.proxy.answers import heard_seconds, seconds, text_of, usage_of
 from plugins.proxy.counting import counted
-from plugins.proxy.host_errors import read_host_error
+from plugins.proxy.emptiness import has_content, is_empty, is_empty_stream
+from plugins.proxy.passage import (
+    EMPTY,
+    Empty,
+    Failure,
+    Passage,
+    Silence,
+)
 from plugins.proxy.refusals import error_frame, refuse
 from plugins.proxy.streams import StreamFollower, json_or_none
 
@@ -28,10 +36,11 @@ EndAttempt = Callable[[Call, str | None, object], Awaitable[None]]
 _log: Final = logging.getLogger("sluice.door")
 _OK: Final = 200
 _FIRST_ERROR: Final = 400
-_CLIENT_LEFT: Final = 499
+CLIENT_LEFT: Final = 499
 """LiteLLM's answer when the client is gone, and ours in the ledger; no standard has a number."""
 USAGE_BY_HOST: Final = "usage_by_host"
 """Note on a call whose stream's usage LiteLLM has counted itself, since the provider gave none."""
+BROKEN: Final = "StreamBroken"
 _GENERATIVE: Final = frozenset(
     {Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES}
 )
@@ -42,13 +51,16 @@ class AnswerEnded(OSError):  # noqa: N818 - an end, not an error
 
 
 class Delivery:
-    """One call's way back to its client; stands in for ASGI's `send`.
+    """One call's way back to its client; stands in for ASGI's `send` in each try of a provider.
+
+    Nothing reaches the client before a try has content to give, so that a failing one can be
+    followed by the next tier's: `failure` then says what went wrong.
 
     Args:
         call: what is answered.
         send: the client's.
         stages: all that are on, in order.
-        end_attempt: closes the attempt that succeeded.
+        end_attempt: closes the attempt that runs.
         hide_usage: the client did not ask for the closing usage chunk of its stream.
     """
 
@@ -67,42 +79,99 @@ class Delivery:
         self._judges: Final = [s for s in stages if implements(s, Phase.CHECK_OUTPUT)]
         self._readers: Final = [s for s in stages if implements(s, Phase.CHECK_CHUNK)]
         self._end_attempt: Final = end_attempt
-        self._follower: Final = StreamFollower(call.endpoint, hide_usage=hide_usage)
-        self._start: Message = {}
-        self._body: list[bytes] = []
-        self._held: list[bytes] = []
-        self._streaming = False
+        self._hide_usage: Final = hide_usage
+        self._try = self._passage("", TimeLimits())
+        self._opened = False
         self._settling: asyncio.Task[GatewayError | None] | None = None
         self.settled = False
         self.finished = False
+
+    def begin(self, group: str, limits: TimeLimits) -> Silence:
+        """Expect the answer of a model group; gives the clock that ends its silence."""
+        self._try = self._passage(group, limits)
+        return self._try.silence
+
+    @property
+    def failure(self) -> Failure | None:
+        """Say why the try gave nothing to deliver, or None."""
+        return self._try.failure
+
+    def _passage(self, group: str, limits: TimeLimits) -> Passage:
+        call = self._call
+        follower = StreamFollower(call.endpoint, hide_usage=self._hide_usage)
+        return Passage(group, follower, Silence(limits, stream=call.stream))
 
     async def __call__(self, message: Message) -> None:
         """Take one ASGI message of LiteLLM's answer.
 
         Raises:
-            AnswerEnded: when the client was given the end of the answer already: LiteLLM then lets
-                go of the provider's stream, as it does when a client goes away.
+            AnswerEnded: when nothing more of this answer is wanted: LiteLLM then lets go of the
+                provider's stream, as it does when a client goes away.
         """
-        if self.finished:
+        if self.finished or self._try.failure is not None:
             if message.get("more_body"):
                 raise AnswerEnded
             return
         if message["type"] == "http.response.start":
-            await self._begin(message)
+            self._begin(message)
         elif message["type"] == "http.response.body":
             body: bytes = message.get("body", b"")
             more = bool(message.get("more_body"))
-            if self._streaming:
+            self._try.silence.heard()
+            if self._try.streaming:
                 await self._stream(body, more=more)
             else:
-                self._body.append(body)
+                self._try.body.append(body)
                 if not more:
-                    await self._whole(b"".join(self._body))
+                    self._try.silence.over()
+                    await self._whole(b"".join(self._try.body))
 
     async def refuse(self, error: GatewayError) -> None:
         """Answer with a refusal in place of what LiteLLM would have said."""
         self._call.outcome = Outcome.REFUSED
         await self._fail(error)
+
+    async def give_up(self, failures: Sequence[Failure], error: GatewayError) -> None:
+        """End a call for which no tier has an answer.
+
+        Args:
+            failures: of all tries, in order; an answer without content among them is given.
+            error: what the client is told otherwise.
+        """
+        call = self._call
+        for failure in failures:
+            if failure.empty is not None:
+                await self._deliver_empty(failure.empty)
+                return
+        call.outcome = Outcome.FAILED if failures else Outcome.REFUSED
+        call.error_class = failures[-1].error_class if failures else None
+        await self._fail(error)
+
+    async def recall(self, recalled: Recalled) -> None:
+        """Give an answer that is known already; it is settled before its first byte."""
+        call = self._call
+        call.recalled, call.cache = recalled, recalled.how
+        call.saved_usd, call.practice = recalled.saved_usd, recalled.practice
+        call.outcome = Outcome.ANSWERED
+        call.first_byte_s = time.monotonic()
+        unrecorded = await self._settle(_OK)
+        if unrecorded is not None:
+            await self._send_refusal(unrecorded)
+            return
+        headers = [
+            (b"content-type", recalled.content_type.encode("latin-1")),
+            (b"age", str(int(recalled.age_s)).encode()),
+        ]
+        if not call.stream:
+            headers += [
+                (b"content-length", str(len(recalled.frames[0])).encode()),
+                (b"x-sluice-cost-usd", b"0"),
+            ]
+        await self._send_start(_OK, headers)
+        *first, last = recalled.frames
+        for frame in first:
+            await self._send_body(frame, more=True)
+        await self._send_body(last)
 
     async def abandon(self) -> None:
         """Settle a call whose client went away, or whose answer never came to an end."""
@@ -115,46 +184,60 @@ class Delivery:
             # What was sent is charged, also when nothing came back before the client left.
             call.deployment = call.deployment or _last_deployment(call)
             call.usage = await self._stream_usage()
-        await self._end_attempt(call, call.error_class, _CLIENT_LEFT)
-        await self._settle(_CLIENT_LEFT)
+        await self._end_attempt(call, call.error_class, CLIENT_LEFT)
+        await self._settle(CLIENT_LEFT)
+        self.finished = True
 
     async def break_off(self, error_class: str) -> None:
-        """End an answer that LiteLLM left without one."""
-        if self.finished:
+        """End a try that LiteLLM left without an end, or that was silent for too long."""
+        if self.finished or self._try.failure is not None:
             return
-        self._call.error_class = error_class
-        if self._streaming:
+        if self._opened:
+            self._call.error_class = error_class
             await self._end_broken_stream()
         else:
-            self._call.outcome = Outcome.FAILED
-            await self._fail(read_host_error(self._call, 500, b""))
+            await self._fail_try(error_class)
 
-    async def _begin(self, message: Message) -> None:
-        self._start = message
-        call = self._call
-        headers: dict[bytes, bytes] = dict(message.get("headers") or ())
-        if message["status"] < _FIRST_ERROR:
-            deployment = headers.get(b"x-litellm-model-id", b"").decode("latin-1")
+    async def _fail_try(
+        self, error_class: str, status: int | None = None, body: bytes = b""
+    ) -> None:
+        """Note that this try gives nothing; the door asks the next tier, or gives up."""
+        passage = self._try
+        passage.silence.over()
+        await self._end_attempt(self._call, error_class, status)
+        passage.failure = Failure(passage.group, status, error_class, body)
+
+    def _begin(self, message: Message) -> None:
+        passage, call = self._try, self._call
+        passage.status = message["status"]
+        passage.headers = dict(message.get("headers") or ())
+        if passage.status < _FIRST_ERROR:
+            deployment = passage.headers.get(b"x-litellm-model-id", b"").decode("latin-1")
             call.deployment = deployment or _last_deployment(call)
-        content_type = headers.get(b"content-type", b"")
-        if message["status"] == _OK and content_type.startswith(b"text/event-stream"):
-            self._streaming = True
-            await self._send_start(_OK, [(b"content-type", content_type)])
+        is_stream = passage.content_type.startswith(b"text/event-stream")
+        passage.streaming = passage.status == _OK and is_stream
 
     async def _whole(self, body: bytes) -> None:
-        status: int = self._start["status"]
-        call = self._call
-        if status == _CLIENT_LEFT:
+        status, call = self._try.status, self._call
+        if status == CLIENT_LEFT:
             await self.abandon()
             return
         if status >= _FIRST_ERROR:
-            call.outcome = Outcome.REFUSED if call.refusal else Outcome.FAILED
-            if not call.refusal:
-                call.error_class = _error_class(call)
-            await self._fail(read_host_error(call, status, body))
+            if call.refusal is not None:
+                await self.refuse(call.refusal)
+            else:
+                await self._fail_try(_error_class(call), _status(call, status), body)
+            return
+        answer = json_or_none(body) or {}
+        call.usage = await self._whole_usage(answer, body)
+        if is_empty(call, answer, body):
+            await self._fail_empty((body,))
             return
         await self._end_attempt(call, None, status)
-        call.usage = await self._whole_usage(body)
+        await self._deliver_whole(status, body)
+
+    async def _deliver_whole(self, status: int, body: bytes) -> None:
+        call = self._call
         for judge in self._judges:
             verdict = await judge.check_output(call, body)
             if isinstance(verdict, GatewayError):
@@ -166,31 +249,100 @@ class Delivery:
         if unrecorded is not None:
             await self._send_refusal(unrecorded)
             return
-        content_type = dict(self._start["headers"]).get(b"content-type", b"application/json")
         extra = [
-            (b"content-type", content_type),
+            (b"content-type", self._try.content_type),
             (b"content-length", str(len(body)).encode()),
             (b"x-sluice-cost-usd", printed_usd(call.cost_usd).encode()),
         ]
         await self._send_start(status, extra)
         await self._send_body(body)
 
+    async def _fail_empty(self, frames: tuple[bytes, ...]) -> None:
+        """Note that this try's answer has no content; what it consumed is charged all the same."""
+        call, passage = self._call, self._try
+        empty = Empty(call.deployment, passage.content_type, frames, call.usage)
+        if call.attempts:
+            call.attempts[-1].usage = call.usage
+        await self._fail_try(EMPTY, _OK)
+        call.deployment, call.usage = None, Usage()
+        passage.failure = Failure(passage.group, _OK, EMPTY, empty=empty)
+
+    async def _deliver_empty(self, empty: Empty) -> None:
+        """Give an answer without content after all: no tier had a better one."""
+        call = self._call
+        call.deployment, call.usage = empty.deployment, empty.usage
+        for attempt in call.attempts:
+            if attempt.deployment == empty.deployment:
+                attempt.usage = None  # it is the call's own now
+        self._try.headers = {b"content-type": empty.content_type}
+        if not empty.content_type.startswith(b"text/event-stream"):
+            await self._deliver_whole(_OK, empty.frames[0])
+            return
+        call.outcome = Outcome.ANSWERED
+        unrecorded = await self._settle(_OK)
+        self._try.waiting = []
+        await self._open()
+        last = error_frame(unrecorded, call.endpoint, call.id) if unrecorded else None
+        await self._send_body(last or b"".join(empty.frames))
+
     async def _stream(self, data: bytes, *, more: bool) -> None:
-        if self._call.first_byte_s is None and data:
-            self._call.first_byte_s = time.monotonic()
-        now, held = self._follower.feed(data)
+        passage = self._try
+        now, held = passage.follower.feed(data)
+        passage.held += held
         try:
-            for frame in map(self._judged, now):
-                if frame:
-                    await self._send_body(frame, more=True)
-            self._held += map(self._judged, held)
+            if self._opened:
+                await self._pass_on(now)
+                await self._go_on(more=more)
+                return
+            passage.waiting += now
+            if any(has_content(self._call.endpoint, frame) for frame in now):
+                await self._open()
+                await self._go_on(more=more)
+            else:
+                await self._still_waiting(more=more)
         except GatewayError as refusal:
             await self._refuse_answer(refusal)
-            return
-        if self._follower.failed or (not more and not self._follower.ended):
-            self._call.error_class = _error_class(self._call, "StreamBroken")
+
+    async def _open(self) -> None:
+        """Tell the client that its stream begins, and give it what has come so far."""
+        passage = self._try
+        passage.silence.pause()
+        self._opened = True
+        self._call.first_byte_s = time.monotonic()
+        await self._send_start(_OK, [(b"content-type", passage.content_type)])
+        waiting, passage.waiting = passage.waiting, []
+        await self._pass_on(waiting)
+
+    async def _pass_on(self, frames: Sequence[bytes]) -> None:
+        """Give the client frames; while it takes them, the provider's clock stands still."""
+        silence = self._try.silence
+        silence.pause()
+        for frame in map(self._judged, frames):
+            if frame:
+                await self._send_body(frame, more=True)
+        silence.heard()
+
+    async def _still_waiting(self, *, more: bool) -> None:
+        """Look whether a stream that has shown no content yet has come to an end."""
+        call, passage, follower = self._call, self._try, self._try.follower
+        if follower.failed or (not more and not follower.ended):
+            await self._fail_try(_error_class(call, BROKEN), _status(call, None))
+        elif not more:
+            frames = (*passage.waiting, *passage.held)
+            if is_empty_stream(call, frames):
+                call.usage = await self._stream_usage()
+                await self._fail_empty(frames)
+            else:
+                await self._open()
+                await self._go_on(more=False)
+
+    async def _go_on(self, *, more: bool) -> None:
+        passage, follower = self._try, self._try.follower
+        if follower.failed or (not more and not follower.ended):
+            self._call.error_class = _error_class(self._call, BROKEN)
             await self._end_broken_stream()
-        elif self._follower.ended and not self.settled:
+        elif follower.ended and not self.settled:
+            passage.silence.over()
             await self._end_stream()
         if not more and not self.finished:
             await self._send_body(b"")
@@ -209,14 +361,19 @@ class Delivery:
         return frame
 
     async def _end_stream(self) -> None:
-        await self._end_attempt(self._call, None, _OK)
-        self._call.usage = await self._stream_usage()
-        self._call.outcome = Outcome.ANSWERED
+        """Settle a whole stream, then let its last frames go.
+
+        Raises:
+            GatewayError: when a stage refuses one of them.
+        """
+        call = self._call
+        held, self._try.held = b"".join(map(self._judged, self._try.held)), []
+        await self._end_attempt(call, None, _OK)
+        call.usage = await self._stream_usage()
+        call.outcome = Outcome.ANSWERED
         unrecorded = await self._settle(_OK)
-        held = b"".join(self._held)
-        self._held = []
         if unrecorded is not None:
-            held = error_frame(unrecorded, self._call.endpoint, self._call.id)
+            held = error_frame(unrecorded, call.endpoint, call.id)
         await self._send_body(held, more=unrecorded is None)
 
     async def _end_broken_stream(self) -> None:
@@ -237,7 +394,7 @@ class Delivery:
         call = self._call
         call.refusal = error
         call.outcome = Outcome.REFUSED
-        if not self._streaming:
+        if not self._opened:
             await self._fail(error)
             return
         await self._end_attempt(call, None, _OK)
@@ -267,19 +424,21 @@ class Delivery:
         return await asyncio.shield(self._settling)
 
     async def _settle_all(self) -> GatewayError | None:
-        refusal: GatewayError | None = None
-        for stage in self._settlers:
-            try:
-                refusal = await stage.settle(self._call) or refusal
-            except Exception:  # noqa: BLE001 - one stage's bug must not keep the others back
-                _log.exception("stage %s failed to settle call %s", stage.name, self._call.id)
-        return refusal
+        """Let all stages settle at the same time: what they send to Redis travels together."""
+        refusals = await asyncio.gather(*map(self._settled_by, self._settlers))
+        return next((refusal for refusal in refusals if refusal is not None), None)
 
-    async def _whole_usage(self, body: bytes) -> Usage:
+    async def _settled_by(self, stage: Stage) -> GatewayError | None:
+        try:
+            return await stage.settle(self._call)
+        except Exception:  # noqa: BLE001 - one stage's bug must not keep the others back
+            _log.exception("stage %s failed to settle call %s", stage.name, self._call.id)
+            return None
+
+    async def _whole_usage(self, answer: dict[str, Any], body: bytes) -> Usage:
         call = self._call
         if call.endpoint is Endpoint.SPEECH:
             return replace(await counted(call, "", None), source=UsageSource.PROVIDER)
-        answer = json_or_none(body) or {}
         stated = usage_of(call.endpoint, answer)
         if call.endpoint is Endpoint.TRANSCRIPTIONS and (stated is None or stated.is_empty):
             length = seconds(answer.get("duration")) or call.notes.get("audio_s", 0)
@@ -292,7 +451,7 @@ class Delivery:
         return await counted(call, text_of(call.endpoint, answer), None)
 
     async def _stream_usage(self) -> Usage:
-        follower = self._follower
+        follower = self._try.follower
         stated = follower.usage
         whole = stated is not None and follower.ended and follower.usage_is_whole
         # Nobody writes text from no tokens; gathering it is dear, so only for a zero.
@@ -327,15 +486,17 @@ class Delivery:
 
 def call_headers(call: Call) -> list[tuple[bytes, bytes]]:
     """Say in headers what was served, by which tier, and whose practice it was."""
-    served = call.served
     headers = [
         (b"x-sluice-call-id", call.id),
         (b"x-request-id", call.id),
         (b"x-sluice-agent", call.agent_name),
         (b"x-sluice-tier", call.tier),
-        (b"x-sluice-model", served.group if served else None),
+        (b"x-sluice-model", call.model_served),
         (b"x-sluice-cache", call.cache),
+        (b"x-sluice-attempts", str(len(call.attempts)) if call.attempts else None),
+        (b"x-sluice-skipped", ", ".join(f"{s.group}={s.code}" for s in call.skipped)),
         (b"x-sluice-practice", "true" if call.practice else None),
+        *((name.encode(), value) for name, value in call.headers.items()),
     ]
     return [(name, value.encode("latin-1", "replace")) for name, value in headers if value]
 
@@ -353,6 +514,18 @@ def _last_deployment(call: Call) -> str | None:
     return call.attempts[-1].deployment if call.attempts else None
 
 
+def _this_attempt(call: Call) -> Attempt | None:
+    """Give the attempt that the running try has made, or None when it made none."""
+    attempt = call.attempts[-1] if call.attempts else None
+    return attempt if attempt and attempt.group == call.group else None
+
+
 def _error_class(call: Call, otherwise: str = "HostError") -> str:
-    failed = [a.error_class for a in call.attempts if a.error_class]
-    return failed[-1] if failed else otherwise
+    attempt = _this_attempt(call)
+    return (attempt and attempt.error_class) or otherwise
+
+
+def _status(call: Call, otherwise: int | None) -> int | None:
+    """Give what the provider answered; LiteLLM's own answer may be another."""
+    attempt = _this_attempt(call)
+    return attempt.status if attempt and attempt.error_class else otherwise

@@ -7,20 +7,20 @@ everybody, whatever LiteLLM itself would say.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import orjson
 
 from plugins.agents.rules import Catalogue
-from plugins.core.call import Call, Endpoint
+from plugins.core.agent import TimeLimits
+from plugins.core.call import Call, Endpoint, Recalled
 from plugins.core.clock import Clock
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest, Unavailable
 from plugins.core.identifiers import new_call_id
 from plugins.core.stage import Phase, Stage, implements
 from plugins.core.tenant import Principal, Role
 from plugins.proxy import calls
-from plugins.proxy.auth import SCOPE_KEY
 from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
 from plugins.proxy.forms import parse_transcription
@@ -28,27 +28,23 @@ from plugins.proxy.inbound import (
     closes,
     context_of,
     discard_body,
-    forwarded,
     read_body,
     token_of,
 )
+from plugins.proxy.outbound import Outbound
 from plugins.proxy.refusals import Reply, refuse
 from plugins.proxy.schema import BodyLimits, parse_body
 from plugins.proxy.streams import asks_for_usage
+from plugins.proxy.tiers import App, Receive, Replay, Scope, Tiers
 from plugins.settings import Limits
 from plugins.tenancy.rules import unknown_key
 from plugins.tenancy.store import KeyDirectory
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 OWN_PREFIX: Final = "/sluice/"
 PRINCIPAL_KEY: Final = "sluice.principal"
 CALL_ID_KEY: Final = "sluice.call_id"
 _DEFAULT_MODELS: Final = {Endpoint.MODERATIONS: "omni-moderation-latest"}
 """What a client gets that names no model, where the provider's API allows that."""
-_EXTRAS: Final = "provider_specific_fields"
 _CHAT_STREAMS: Final = frozenset({Endpoint.CHAT, Endpoint.COMPLETIONS})
 
 _log: Final = logging.getLogger("sluice.door")
@@ -63,8 +59,10 @@ class Door:
         directory: tells who holds a key.
         catalogue: names for `/v1/models`.
         stages: gives the stages that are on, in order.
-        end_attempt: closes an attempt that succeeded.
+        guarded: names those whose `check_input` a LiteLLM guardrail drives.
+        end_attempt: closes the attempt that runs.
         limits: bounds of a request.
+        time_limits: of calls that name a plain model.
         clock: wall and monotonic time.
     """
 
@@ -76,8 +74,10 @@ class Door:
         directory: KeyDirectory,
         catalogue: Catalogue,
         stages: Callable[[], tuple[Stage, ...]],
+        guarded: Callable[[], frozenset[str]],
         end_attempt: EndAttempt,
         limits: Limits,
+        time_limits: TimeLimits,
         clock: Clock,
     ) -> None:
         self._host: Final = host
@@ -85,7 +85,9 @@ class Door:
         self._directory: Final = directory
         self._catalogue: Final = catalogue
         self._stages: Final = stages
+        self._guarded: Final = guarded
         self._end_attempt: Final = end_attempt
+        self._time_limits: Final = time_limits
         self._limits: Final = limits
         self._body_limits: Final = BodyLimits(max_bytes=limits.body_bytes)
         self._clock: Final = clock
@@ -166,46 +168,54 @@ class Door:
         hide_usage = call.stream and endpoint in _CHAT_STREAMS and not asks_for_usage(body)
         stages = self._stages()
         delivery = Delivery(call, send, stages, self._end_attempt, hide_usage=hide_usage)
-        for stage in stages:
-            refusal = await stage.admit(call)
+        try:
+            refusal = await self._enter(call, stages)
             if refusal is not None:
                 await delivery.refuse(refusal)
-                return
-        if endpoint is not Endpoint.TRANSCRIPTIONS:
-            raw = _for_host(endpoint, body, ask_usage=hide_usage)
-        inner = dict(scope)
-        form = endpoint is Endpoint.TRANSCRIPTIONS
-        inner["headers"] = forwarded(scope["headers"], call_id, len(raw), form=form)
-        inner["raw_path"] = scope["path"].encode()
-        inner["query_string"] = b""
-        inner[SCOPE_KEY] = call
-        await self._carry(call, delivery, inner, _Replay(raw, receive))
+            elif (recalled := await _recall(call, stages)) is not None:
+                await delivery.recall(recalled)
+            else:
+                form = raw if endpoint is Endpoint.TRANSCRIPTIONS else None
+                shapers = _with(stages, Phase.SHAPE)
+                outbound = Outbound(call, form, shapers, ask_usage=hide_usage)
+                limits = (call.agent and call.agent.time_limits) or self._time_limits
+                tiers = Tiers(self._host, call, delivery, outbound, stages, limits)
+                await self._carry(call, delivery, tiers, scope, receive)
+        finally:
+            for stage in _with(stages, Phase.OBSERVE):
+                self._background(stage.observe(call))
+
+    async def _enter(self, call: Call, stages: Sequence[Stage]) -> GatewayError | None:
+        """Run the phases that may refuse a call before anything is asked of a provider."""
+        for phase in (Phase.ADMIT, Phase.PREPARE):
+            for stage in _with(stages, phase):
+                work = stage.admit(call) if phase is Phase.ADMIT else stage.prepare(call)
+                if (refusal := await work) is not None:
+                    return refusal
+        reservers = _with(stages, Phase.RESERVE)
+        refusals = await asyncio.gather(*(stage.reserve(call) for stage in reservers))
+        if (refusal := next(filter(None, refusals), None)) is not None:
+            return refusal
+        guarded = self._guarded()
+        checkers = [s for s in _with(stages, Phase.CHECK_INPUT) if s.name not in guarded]
+        for stage in checkers:
+            if (refusal := await stage.check_input(call)) is not None:
+                return refusal
+        return None
 
     async def _carry(
-        self, call: Call, delivery: Delivery, scope: Scope, receive: "_Replay"
+        self, call: Call, delivery: Delivery, tiers: Tiers, scope: Scope, receive: Receive
     ) -> None:
-        """Let LiteLLM answer; whatever happens, the call is settled once."""
+        """Let the tiers answer; whatever happens, the call is settled once."""
         calls.enter(call)
-        broken_by = "HostEndedEarly"
         try:
-            await self._host(scope, receive, delivery)
+            await tiers.run(scope, receive)
         except asyncio.CancelledError:
             # The client went away, or the worker stops: the row is written all the same.
             await asyncio.shield(self._background(delivery.abandon()))
             raise
-        except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
-            broken_by = type(error).__name__
-            if not delivery.finished and not receive.gone:
-                _log.exception("call %s failed inside the host", call.id)
         finally:
             calls.leave(call)
-        if receive.gone:
-            await delivery.abandon()
-        elif not delivery.finished:
-            await delivery.break_off(broken_by)
-        for stage in self._stages():
-            if implements(stage, Phase.OBSERVE):
-                self._background(stage.observe(call))
 
     async def _body(
         self, endpoint: Endpoint, scope: Scope, receive: Receive
@@ -251,7 +261,7 @@ class Door:
         scope[CALL_ID_KEY] = call_id
         raw = await read_body(receive, scope["headers"], self._limits.body_bytes)
         if raw is not None:
-            await self._own(scope, _Replay(raw, receive), send)
+            await self._own(scope, Replay(raw, receive), send)
 
     async def _reply(self, reply: Reply, scope: Scope, line: "_Line") -> None:
         start = {"type": "http.response.start", "status": reply.status, "headers": reply.headers}
@@ -305,50 +315,16 @@ class _Line:
         await self._send(message)
 
 
-class _Replay:
-    """Gives the body that the door has read once more, then whatever the client sends."""
-
-    def __init__(self, body: bytes, receive: Receive) -> None:
-        self._body: bytes | None = body
-        self._receive: Final = receive
-        self.gone = False
-
-    async def __call__(self) -> Message:
-        if self._body is not None:
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        message = await self._receive()
-        self.gone = self.gone or message["type"] == "http.disconnect"
-        return message
+def _with(stages: Sequence[Stage], phase: Phase) -> list[Stage]:
+    return [stage for stage in stages if implements(stage, phase)]
 
 
-def _for_host(endpoint: Endpoint, body: dict[str, Any], *, ask_usage: bool) -> bytes:
-    """Write the body that LiteLLM gets: parsed and written anew, so that both read the same.
-
-    `metadata` stays behind, because LiteLLM takes orders from it.
-    """
-    sent = {key: value for key, value in body.items() if key != "metadata"}
-    if ask_usage:
-        sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
-    if endpoint is Endpoint.CHAT:
-        sent["messages"] = [_without_extras(message) for message in body["messages"]]
-    if endpoint is Endpoint.RESPONSES:
-        # Nothing stored can be asked for again here, so a provider need not keep it.
-        sent.setdefault("store", False)
-    return orjson.dumps(sent)
-
-
-def _without_extras(message: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what LiteLLM added to a message of the model's that the client sends back."""
-    if message.get("role") != "assistant":
-        return message
-    kept = {key: value for key, value in message.items() if key != _EXTRAS}
-    if kept.get("tool_calls"):
-        kept["tool_calls"] = [
-            {key: value for key, value in called.items() if key != _EXTRAS}
-            for called in kept["tool_calls"]
-        ]
-    return kept
+async def _recall(call: Call, stages: Sequence[Stage]) -> Recalled | None:
+    for stage in _with(stages, Phase.RECALL):
+        recalled = await stage.recall(call)
+        if recalled is not None:
+            return recalled
+    return None
 
 
 async def _send_json(send: Send, status: int, answer: dict[str, Any]) -> None:

@@ -1,8 +1,7 @@
 """Drives the stages' phases from LiteLLM's callbacks and guardrails.
 
-One callback, the conductor, runs the stages in the order of `assembly.py`. What LiteLLM calls only
-on some endpoints is not taken from here: admission, output checks and settlement are driven by the
-door, which sees every endpoint, stream or not.
+One callback, the conductor, names the model group of each try and follows the try. All that can be
+decided before or after LiteLLM is driven by the door, which sees every endpoint, stream or not.
 """
 
 import time
@@ -25,6 +24,7 @@ from plugins.proxy import calls
 # 422 on purpose: after routing, 401, 404, 408, 429 and 5xx would count against the deployment. The
 # door replaces the answer by the refusal itself.
 _REFUSED_STATUS: Final = 422
+_PASSED: Final = "guards_passed"
 
 
 class PluginSwitch(CustomLogger):
@@ -77,19 +77,22 @@ def guardrail_class(make_stage: Callable[[], Stage]) -> type[StageGuardrail]:
             call_type: Any,
         ) -> dict[str, Any]:
             call = calls.find(data)
-            if call is not None:
+            if call is None:
+                return data
+            passed: set[str] = call.notes.setdefault(_PASSED, set())
+            if self.stage.name not in passed:  # each try of a provider comes by here
                 _refuse_if(call, await self.stage.check_input(call))
+                passed.add(self.stage.name)
             return data
 
     return Leaf
 
 
 class Conductor(CustomLogger):
-    """Prepares and checks each call, sends it to its first tier and follows its attempts.
+    """Sends each try to the model group that the door has chosen, and follows it.
 
     Args:
         stages: gives the stages that are on, in order.
-        guarded: names those whose `check_input` a guardrail drives.
         providers: provider of each deployment.
         practice: providers for which a practice server stands in.
     """
@@ -97,14 +100,12 @@ class Conductor(CustomLogger):
     def __init__(
         self,
         stages: Callable[[], tuple[Stage, ...]],
-        guarded: Callable[[], frozenset[str]],
         providers: Mapping[str, str],
         practice: frozenset[str],
     ) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType] - LiteLLM types it loosely
         self._practice: Final = practice
         self._stages: Final = stages
-        self._guarded: Final = guarded
         self._providers: Final = providers
 
     @override
@@ -115,20 +116,10 @@ class Conductor(CustomLogger):
         data: dict[str, Any],
         call_type: Any,
     ) -> dict[str, Any]:
-        """Run `prepare` and `check_input`, then name the model groups to try."""
+        """Name the model group that is tried."""
         call = calls.find(data)
-        if call is None:
-            return data
-        for stage in self._stages():
-            _refuse_if(call, await stage.prepare(call))
-        guarded = self._guarded()
-        for stage in self._stages():
-            if stage.name not in guarded:
-                _refuse_if(call, await stage.check_input(call))
-        if call.tiers:
-            data["model"] = call.tiers[0]
-            if len(call.tiers) > 1:
-                data["fallbacks"] = list(call.tiers[1:])
+        if call is not None and call.group is not None:
+            data["model"] = call.group
         return data
 
     @override
@@ -154,13 +145,13 @@ class Conductor(CustomLogger):
     ) -> None:
         """Note that the attempt failed; awaited before a fallback runs, so it must be instant."""
         call = calls.find(kwargs)
-        if call is None:
+        attempt = call.attempts[-1] if call and call.attempts else None
+        # What is heard late of an earlier try must not end this one.
+        if call is None or attempt is None or _deployment(kwargs) not in {"", attempt.deployment}:
             return
         error: Any = kwargs.get("exception")
-        status = getattr(error, "status_code", None)
-        if call.attempts:
-            call.attempts[-1].retry_after_s = _retry_after_s(error)
-        await self.end_attempt(call, type(error).__name__, status)
+        attempt.retry_after_s = _retry_after_s(error)
+        await self.end_attempt(call, type(error).__name__, getattr(error, "status_code", None))
 
     async def end_attempt(self, call: Call, error_class: str | None, status: object) -> None:
         """End the attempt that runs, once; the door calls this for the one that succeeded.
@@ -199,11 +190,19 @@ def _attempt(kwargs: Mapping[str, Any], providers: Mapping[str, str]) -> Attempt
     metadata = cast(
         "dict[str, Any]", kwargs.get("metadata") or kwargs.get("litellm_metadata") or {}
     )
-    info = cast("dict[str, Any]", kwargs.get("model_info") or metadata.get("model_info") or {})
-    deployment = str(info.get("id") or "")
+    info = kwargs.get("model_info") or metadata.get("model_info")
+    deployment = str(cast("dict[str, Any]", info or {}).get("id") or "")
     return Attempt(
         deployment=deployment,
         provider=providers.get(deployment, ""),
         group=str(metadata.get("model_group") or ""),
         started_s=time.monotonic(),
     )
+
+
+def _deployment(details: Mapping[str, Any]) -> str:
+    """Read the deployment from what LiteLLM tells of a failed try; empty when it does not say."""
+    params = cast("dict[str, Any]", details.get("litellm_params") or {})
+    metadata: Any = params.get("metadata") or params.get("litellm_metadata") or {}
+    info: Any = params.get("model_info") or metadata.get("model_info")
+    return str(cast("dict[str, Any]", info or {}).get("id") or "")

@@ -28,8 +28,8 @@ from plugins.core.tenant import Principal
 from plugins.proxy import calls
 from plugins.proxy.auth import SCOPE_KEY
 from plugins.proxy.delivery import USAGE_BY_HOST, Message
-from plugins.proxy.door import App, Scope
 from plugins.proxy.inbound import forwarded
+from plugins.proxy.tiers import App, Scope
 
 _OK: Final = 200
 _REPLACED_HOOKS: Final = (

@@ -19,10 +19,11 @@ from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 from plugins.proxy import host
 from plugins.proxy.api import build_api
-from plugins.proxy.door import App, Door
+from plugins.proxy.door import Door
 from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
 from plugins.proxy.prices import lifecycle_notes, price_list, prices_of
 from plugins.proxy.quiet import quieten
+from plugins.proxy.tiers import App
 from plugins.settings import DEFAULT_CONFIG, NOTICES, environment, load
 
 DATABASE_WAIT_S: Final = 60.0
@@ -54,7 +55,7 @@ async def install() -> None:
     plugged = PluggedIn(parts)
     providers = {name: d.provider for name, d in configuration.deployments.items()}
     practice = parts.environment.practice
-    conductor = Conductor(plugged.stages, plugged.guarded, providers, practice)
+    conductor = Conductor(plugged.stages, providers, practice)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     host.mark_absent()
     quieten()
@@ -66,8 +67,10 @@ async def install() -> None:
         directory=parts.directory,
         catalogue=parts.catalogue,
         stages=plugged.stages,
+        guarded=plugged.guarded,
         end_attempt=conductor.end_attempt,
         limits=configuration.policy.limits,
+        time_limits=configuration.time_limits,
         clock=parts.clock,
     )
     host.put_before(door)

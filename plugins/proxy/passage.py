@@ -1,0 +1,118 @@
+"""One try of a provider: how long it may be silent, what came of it, and why it failed."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Final
+
+from plugins.core.agent import TimeLimits
+from plugins.core.call import Usage
+from plugins.proxy.streams import StreamFollower
+
+EMPTY: Final = "EmptyAnswer"
+"""Error class of an answer without content; a client may provoke one, so it opens no circuit."""
+_OPERATORS: Final = frozenset({401, 402, 403, 404, 405})
+"""A provider's refusals that are no fault of the client's: a wrong key, a model that is gone."""
+_PROVIDERS: Final = frozenset({408, 425, 429})
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why one try gave no answer to deliver.
+
+    Args:
+        group: the model group that was tried.
+        status: HTTP status of LiteLLM's or the provider's answer; None when there was none.
+        error_class: short stable word.
+        body: LiteLLM's error.
+        empty: what came, where it was an answer without content; it is delivered when no tier
+            has a better one.
+    """
+
+    group: str
+    status: int | None
+    error_class: str
+    body: bytes = b""
+    empty: "Empty | None" = None
+
+    @property
+    def is_clients(self) -> bool:
+        """Tell whether another provider would refuse the same request for the same reason."""
+        status = self.status
+        if status is None or status in _OPERATORS | _PROVIDERS:
+            return False
+        return 400 <= status < 500
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    """An answer without content, as it came.
+
+    Args:
+        deployment: that gave it.
+        content_type: of the answer.
+        frames: the body, or the events.
+        usage: what it consumed.
+    """
+
+    deployment: str | None
+    content_type: bytes
+    frames: tuple[bytes, ...]
+    usage: Usage
+
+
+class Silence:
+    """Ends a try whose provider is silent for too long; never while the client is the slow one.
+
+    `async with silence.limit:` raises TimeoutError then.
+
+    Args:
+        limits: of the agent.
+        stream: the answer comes in pieces.
+    """
+
+    def __init__(self, limits: TimeLimits, *, stream: bool) -> None:
+        self._between_s: Final = limits.between_chunks_s
+        self._stream: Final = stream
+        self.limit: Final = asyncio.timeout(limits.first_byte_s if stream else limits.answer_s)
+
+    def pause(self) -> None:
+        """Stop counting: the client is being given something."""
+        if not self.limit.expired():
+            self.limit.reschedule(None)
+
+    def heard(self) -> None:
+        """Count anew: the provider has sent something."""
+        if self._stream and not self.limit.expired():
+            self.limit.reschedule(asyncio.get_running_loop().time() + self._between_s)
+
+    def over(self) -> None:
+        """Stop counting for good: the answer is there."""
+        self.pause()
+
+
+@dataclass(slots=True)
+class Passage:
+    """What has come of one try.
+
+    Args:
+        group: the model group that is tried.
+        follower: reads its stream.
+        silence: its clock.
+    """
+
+    group: str
+    follower: StreamFollower
+    silence: Silence
+    status: int = 0
+    headers: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
+    body: list[bytes] = field(default_factory=list[bytes])
+    waiting: list[bytes] = field(default_factory=list[bytes])
+    """Events that came before the first content: another tier's may still take their place."""
+    held: list[bytes] = field(default_factory=list[bytes])
+    streaming: bool = False
+    failure: Failure | None = None
+
+    @property
+    def content_type(self) -> bytes:
+        """Give the answer's, which is JSON unless it says otherwise."""
+        return self.headers.get(b"content-type", b"application/json")

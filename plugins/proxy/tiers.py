@@ -1,0 +1,178 @@
+"""Takes a call through its tiers: one pass through LiteLLM for each try, until one answers.
+
+LiteLLM's own `fallbacks` would try again for seconds, fall back on faults of the client's, try
+providers whose circuit has opened meanwhile, and know nothing of answers without content.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any, Final
+
+from plugins.core.agent import TimeLimits
+from plugins.core.call import Call, Skip
+from plugins.core.errors import (
+    GatewayError,
+    InvalidRequest,
+    ProviderTimedOut,
+    RateLimited,
+    Unavailable,
+)
+from plugins.core.stage import Phase, Stage, implements
+from plugins.proxy.auth import SCOPE_KEY
+from plugins.proxy.delivery import Delivery, Message, Send
+from plugins.proxy.host_errors import read_host_error
+from plugins.proxy.inbound import forwarded
+from plugins.proxy.outbound import Outbound
+from plugins.proxy.passage import EMPTY, Failure
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+TIMED_OUT: Final = "ProviderTimeout"
+_log: Final = logging.getLogger("sluice.tiers")
+
+
+class Replay:
+    """Gives the body that the door has read once more, then whatever the client sends."""
+
+    def __init__(self, body: bytes, receive: Receive) -> None:
+        self._body: bytes | None = body
+        self._receive: Final = receive
+        self.gone = False
+
+    async def __call__(self) -> Message:
+        """Give the next message."""
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        message = await self._receive()
+        self.gone = self.gone or message["type"] == "http.disconnect"
+        return message
+
+
+class Tiers:
+    """Drives the tries of one call.
+
+    Args:
+        host: LiteLLM's application.
+        call: what is asked.
+        delivery: the way back to the client.
+        outbound: writes the body of each try.
+        stages: all that are on, in order.
+        limits: how long a try may be silent.
+    """
+
+    def __init__(
+        self,
+        host: App,
+        call: Call,
+        delivery: Delivery,
+        outbound: Outbound,
+        stages: Sequence[Stage],
+        limits: TimeLimits,
+    ) -> None:
+        self._host: Final = host
+        self._call: Final = call
+        self._delivery: Final = delivery
+        self._outbound: Final = outbound
+        self._routers: Final = [s for s in stages if implements(s, Phase.ROUTE)]
+        self._limits: Final = limits
+
+    async def run(self, scope: Scope, receive: Receive) -> None:
+        """Try tier after tier; afterwards the client has been told one thing and it is settled."""
+        call, delivery = self._call, self._delivery
+        failures: list[Failure] = []
+        skipped: list[GatewayError] = []
+        for group in call.tiers:
+            refusal = await self._route(group)
+            if refusal is not None:
+                skipped.append(refusal)
+                call.skipped.append(Skip(group, refusal.code))
+                continue
+            await self._try(group, scope, receive)
+            failure = delivery.failure
+            if failure is None:
+                return
+            failures.append(failure)
+            # Where a tier has failed before, a refusal may be of what this one cannot do.
+            if failure.is_clients and len(failures) == 1:
+                break
+            _log.info("call %s: %s failed: %s", call.id, group, failure.error_class)
+        error = _verdict(call, failures) if failures else none_left(call, skipped)
+        await delivery.give_up(failures, error)
+
+    async def _route(self, group: str) -> GatewayError | None:
+        for stage in self._routers:
+            refusal = await stage.route(self._call, group)
+            if refusal is not None:
+                return refusal
+        return None
+
+    async def _try(self, group: str, scope: Scope, receive: Receive) -> None:
+        call, delivery = self._call, self._delivery
+        call.group = group
+        raw = self._outbound.body_for(group)
+        inner = dict(scope)
+        inner["headers"] = forwarded(
+            scope["headers"], call.id, len(raw), form=self._outbound.is_form
+        )
+        inner["raw_path"] = scope["path"].encode()
+        inner["query_string"] = b""
+        inner[SCOPE_KEY] = call
+        replay = Replay(raw, receive)
+        broken_by = "HostEndedEarly"
+        silence = delivery.begin(group, self._limits)
+        try:
+            async with silence.limit:
+                await self._host(inner, replay, delivery)
+        except TimeoutError:
+            broken_by = TIMED_OUT
+        except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
+            broken_by = type(error).__name__
+            if not delivery.finished and delivery.failure is None and not replay.gone:
+                _log.exception("call %s failed inside the host", call.id)
+        if replay.gone:
+            await delivery.abandon()
+        elif not delivery.finished:
+            await delivery.break_off(broken_by)
+
+
+def _verdict(call: Call, failures: Sequence[Failure]) -> GatewayError:
+    """Choose what the client hears when every try has failed."""
+    telling = [f for f in failures if f.error_class != EMPTY] or list(failures)
+    # The first is the tier that was meant to serve; later ones may refuse what only they cannot.
+    first = next((f for f in telling if not f.is_clients), telling[0])
+    if first.error_class == TIMED_OUT:
+        return ProviderTimedOut(
+            f"no provider answered in time ({len(call.attempts)} tried); try again", retry_after_s=1
+        )
+    return read_host_error(call, first.status or 502, first.body)
+
+
+def none_left(call: Call, skipped: Sequence[GatewayError]) -> GatewayError:
+    """Say why no tier was tried at all.
+
+    Args:
+        call: what was asked.
+        skipped: why each tier was left out, in the order of the tiers.
+
+    Returns:
+        That reason itself, when it is one; of several the one that time mends soonest.
+    """
+    if not skipped:
+        return Unavailable(f"no model stands behind {call.model_asked[:64]!r} now")
+    waits = [error for error in skipped if not isinstance(error, InvalidRequest)]
+    if not waits:
+        return skipped[0]
+    soonest = min(waits, key=lambda error: error.retry_after_s or 0.0)
+    if len(skipped) == 1:
+        return soonest
+    kind = RateLimited if all(isinstance(e, RateLimited) for e in skipped) else Unavailable
+    codes = {error.code for error in skipped}
+    told = "; ".join(dict.fromkeys(error.message for error in skipped))
+    return kind(
+        f"no tier of {call.model_asked[:64]!r} can be tried now: {told}",
+        code=codes.pop() if len(codes) == 1 else "tiers_unavailable",
+        retry_after_s=soonest.retry_after_s,
+    )
