@@ -6,6 +6,7 @@ Read this first: `STAGES` is the way of a call, in code.
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +17,14 @@ from plugins.alerts.log import LogSender
 from plugins.breaker.alerting import told
 from plugins.breaker.stage import BreakerStage
 from plugins.breaker.store import Circuits
+from plugins.cache.copies import Copies
+from plugins.cache.rules import Sealer
+from plugins.cache.sharing import Sharing
+from plugins.cache.stage import CacheStage
+from plugins.cache.store import CacheStore
+from plugins.core.call import Call
 from plugins.core.clock import Clock, SystemClock
+from plugins.core.money import ZERO
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
 from plugins.cost.rules import Price
@@ -47,6 +55,9 @@ class Parts:
     ledger: LedgerStore
     drain: Drain
     circuits: Circuits
+    sealer: Sealer
+    cached: CacheStore
+    sharing: Sharing
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -57,6 +68,19 @@ class Parts:
         """Give the agents and the plain models that exist."""
         return frozenset(self.catalogue.agents), frozenset(self.catalogue.modes)
 
+    def models(self) -> dict[str, str]:
+        """Tell what stands behind each model group, practice providers told from real ones."""
+        practice = self.environment.practice
+        return {
+            d.model_name: f"{d.id} {d.model}{' (practice)' if d.provider in practice else ''}"
+            for d in self.deployments
+        }
+
+    def price_of(self, call: Call) -> Decimal:
+        """Price the answer of a call."""
+        price = self.prices.get(call.deployment or "")
+        return price.of(call.usage) if price else ZERO
+
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue),
@@ -66,6 +90,15 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         probe_anyway=parts.configuration.policy.breaker.when_all_open == "probe",
     ),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
+    # The last: it keeps answers as all the others have left them.
+    "cache": lambda parts: CacheStage(
+        parts.sharing,
+        parts.sealer,
+        parts.configuration.cache_policies,
+        parts.models(),
+        parts.price_of,
+        parts.clock,
+    ),
 }
 
 
@@ -86,6 +119,11 @@ def build(
     hasher = KeyHasher(environment.secret)
     ledger = LedgerStore(engine)
     alerts = LogSender()
+    sealer = Sealer(environment.secret)
+    own = environment.cache_redis_url
+    cached = CacheStore(
+        RedisLink(own, clock) if own else link, sealer, configuration.policy.cache.policy, clock
+    )
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -106,4 +144,7 @@ def build(
             random.random,
             lambda provider, before, after: told(alerts, provider, before, after),
         ),
+        sealer=sealer,
+        cached=cached,
+        sharing=Sharing(cached, Copies(clock), clock),
     )

@@ -8,6 +8,7 @@ from plugins.proxy.hooks import PluginSwitch
 
 agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
+cache = PluginSwitch("cache")
 ledger = PluginSwitch("ledger")
 
-__all__ = ["agents", "authenticate", "breaker", "ledger"]
+__all__ = ["agents", "authenticate", "breaker", "cache", "ledger"]

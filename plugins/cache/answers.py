@@ -106,7 +106,8 @@ def _response(events: list[Json]) -> Seen:
     """Read one whole response of OpenAI's Responses."""
     (answer,) = events
     status = answer.get("status")
-    reason = (answer.get("incomplete_details") or {}).get("reason")
+    details: Json = answer.get("incomplete_details") or {}
+    reason = details.get("reason")
     seen = Seen({f"{status}:{reason}" if reason else str(status)})
     for item in answer.get("output") or ():
         seen.called |= item.get("type") in _TOOL_ITEMS

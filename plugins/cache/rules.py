@@ -37,9 +37,10 @@ LEFT_OUT: Final[Mapping[Endpoint, frozenset[str]]] = {
 }
 """The endpoints with a cache, and the fields of their bodies that change nothing of the answer.
 
-They say who asks (`user`, `safety_identifier`, `metadata`), what the provider keeps (`store`) or how it
-caches (`prompt_cache_*`). `service_tier` is not among them, since the answer names the one that
-served. `metadata` does not reach the provider; what a stage reads there is in `call.variants`.
+They say who asks (`user`, `safety_identifier`, `metadata`), what the provider keeps (`store`) or
+how it caches (`prompt_cache_*`). `service_tier` is not among them, since the answer names the one
+that served. `metadata` does not reach the provider; what a stage reads there is in
+`call.variants`.
 
 Source: OpenAI API reference (openai 2.54.0) and Anthropic API reference (anthropic 2.12.0), read
 2026-11-23.
@@ -109,8 +110,8 @@ def wish_of(cache_control: str) -> Wish:
         cache_control: the header's value; several lines joined by commas; empty for none.
 
     Returns:
-        `no-cache` and `max-age=0` ask for a fresh answer, which may then be kept. `no-store` keeps the
-        cache out of it altogether. A `max-age` that is no number is taken for 0. Other
+        `no-cache` and `max-age=0` ask for a fresh answer, which may then be kept. `no-store`
+        keeps the cache out of it altogether. A `max-age` that is no number is taken for 0. Other
         directives are ignored.
 
     Source: RFC 9111, section 5.2.1.

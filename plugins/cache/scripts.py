@@ -79,12 +79,12 @@ return kept
 )
 """Keeps an entry within its tenant's share, and ends the lease. Gives 1 if it was kept.
 
-The share is made room for by the tenant's own entries, soonest to expire first, 500 at a time at most
-so that Redis serves others meanwhile.
+Room is made by the tenant's own entries, soonest to expire first, 500 at a time at most so that
+Redis serves others meanwhile.
 """
 
 GIVE_UP: Final = Script("""
--- KEYS: lease. ARGV: token, ms for which nobody shall wait for this key (0: somebody else may lead).
+-- KEYS: lease. ARGV: token, ms for which nobody shall wait for this key (0: another may lead).
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if tonumber(ARGV[2]) > 0 then
   redis.call('SET', KEYS[1], '-', 'PX', ARGV[2])

@@ -1,7 +1,8 @@
-"""The cache's part in every call; last of all stages, so that it keeps what the client was given."""
+"""The cache's part in every call; the last stage of all, so that it keeps what was given."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from typing_extensions import override
@@ -57,6 +58,7 @@ class CacheStage(Stage):
         sealer: makes keys.
         policies: by agent; the empty name for plain models and agents without one of their own.
         models: what stands behind each model group.
+        price: tells what a call's answer costs, US dollars.
         clock: wall time.
     """
 
@@ -68,12 +70,14 @@ class CacheStage(Stage):
         sealer: Sealer,
         policies: Mapping[str, CachePolicy],
         models: Mapping[str, str],
+        price: Callable[[Call], Decimal],
         clock: Clock,
     ) -> None:
         self._sharing: Final = sharing
         self._sealer: Final = sealer
         self._policies: Final = policies
         self._models: Final = models
+        self._price: Final = price
         self._clock: Final = clock
         self._fingerprints: Final[dict[str, str]] = {}
 
@@ -102,11 +106,7 @@ class CacheStage(Stage):
         entry = part.finding.entry
         if entry is None:
             return None
-        recalled = entry.recalled(part.finding.how, self._clock.now().timestamp())
-        call.cache = recalled.how
-        call.saved_usd = recalled.saved_usd
-        call.headers["age"] = str(int(recalled.age_s))
-        return recalled
+        return entry.recalled(part.finding.how, self._clock.now().timestamp())
 
     @override
     async def check_output(self, call: Call, answer: bytes) -> bytes | GatewayError | None:
@@ -120,7 +120,10 @@ class CacheStage(Stage):
 
     @override
     async def settle(self, call: Call) -> GatewayError | None:
-        """Keep the answer, in the settlement's round trip, and let those go who wait for it."""
+        """Keep the answer, in the settlement's round trip, and let those go who wait for it.
+
+        Nothing is waited for: neither a slow Redis nor a large entry holds the answer up.
+        """
         part: _Part | None = call.notes.pop(_NOTE, None)
         if part is None or part.finding.entry is not None:
             return
@@ -131,6 +134,13 @@ class CacheStage(Stage):
             self._sharing.land(flight, entry, alone=answered)
         elif entry is not None:
             self._sharing.keep(part.slot, entry)
+
+    @override
+    async def observe(self, call: Call) -> None:
+        """Let those go who wait for a call that ended without being settled."""
+        part: _Part | None = call.notes.pop(_NOTE, None)
+        if part is not None and part.finding.leads is not None:
+            self._sharing.land(part.finding.leads, None, alone=False)
 
     def _part(self, call: Call) -> _Part | None:
         policy = self._policies.get(call.agent_name or "") or self._policies[""]
@@ -172,7 +182,7 @@ class CacheStage(Stage):
             group=served.group,
             deployment=served.deployment,
             provider=served.provider,
-            cost_usd=printed_usd(call.cost_usd),
+            cost_usd=printed_usd(self._price(call)),
             at_s=self._clock.now().timestamp(),
             ttl_s=part.policy.ttl_of(call),
             practice=call.practice,

@@ -113,8 +113,8 @@ class CacheStore:
             lead: False to look only; `lead` then says that nobody leads.
 
         Returns:
-            The entry; `lead` when the caller is to ask the provider, `wait` when somebody else does,
-            `alone` when the answer is known not to be shared.
+            The entry; `lead` when the caller is to ask the provider, `wait` when somebody else
+            does, `alone` when the answer is known not to be shared.
 
         Raises:
             RedisAway: when nobody can tell.
@@ -229,7 +229,8 @@ class CacheStore:
         rest = (len(keys), *keys, *arguments)
 
         async def alone(redis: Redis) -> Any:
-            return await redis.execute_command("EVAL", script.source, *rest)  # pyright: ignore[reportUnknownMemberType]
+            client: Any = redis  # redis-py types this loosely
+            return await client.execute_command("EVAL", script.source, *rest)
 
         return await self._link.run(alone)
 

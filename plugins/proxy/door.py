@@ -25,6 +25,7 @@ from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
 from plugins.proxy.forms import parse_transcription
 from plugins.proxy.inbound import (
+    cache_control_of,
     closes,
     context_of,
     discard_body,
@@ -253,6 +254,7 @@ class Door:
             started_s=self._clock.monotonic_s(),
             stream=body.get("stream") is True,
             context=context_of(scope["headers"], body.get("metadata")),
+            cache_control=cache_control_of(scope["headers"]),
             notes=notes,
         )
 

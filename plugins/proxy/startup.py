@@ -80,6 +80,7 @@ async def install() -> None:
             parts.directory.run(),
             parts.drain.run(),
             parts.circuits.run(),
+            parts.sharing.run(),
             _open(door, application, parts, plugged),
         )
     )
