@@ -93,6 +93,8 @@ def _compare(plan: Plan, folder: Path, console: Console) -> Result:
         practice = Place("127.0.0.1", urlsplit(gateway.practice_url).port or 80)
         plain = stack.enter_context(bare(folder / "bare", practice.port))
         bare_first_s = runner.run(_first_call(plain, SHORT.model))
+        say("starting bare LiteLLM with its cache")
+        cached = stack.enter_context(bare(folder / "cached", practice.port, gateway.other_cache))
         gateway.answer_with(ANSWER, STREAM_CHUNKS)
         straight = runner.run(_straight(practice, plan.warm_s, 1))
         used_s = time.process_time()
@@ -100,8 +102,8 @@ def _compare(plan: Plan, folder: Path, console: Console) -> Result:
         used_s = time.process_time() - used_s
         starts = Starts(bare_first_s, sluice_first_s, straight, busy, used_s, described)
         system = replace(gateway.system, key=gateway.new_key())
-        course = Course(plan, plain, system, RedisMeter(gateway.redis_url), say)
-        return Result(runner.run(course.run()), starts, plain, system)
+        course = Course(plan, plain, cached, system, RedisMeter(gateway.redis_url), say)
+        return Result(runner.run(course.run()), starts, plain, cached, system)
 
 
 def main() -> int:
