@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
+import weakref
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,8 +26,6 @@ RENEW_EVERY_S: Final = LEASE_S / 3
 FIRST_LOOK_S: Final = 0.02
 LAST_LOOK_S: Final = 0.2
 """How soon, and how rarely, a leader elsewhere is looked after."""
-LONGEST_FLIGHT_S: Final = 900.0
-"""A lease is not renewed for longer: no call takes that long."""
 
 _log: Final = logging.getLogger("sluice.cache")
 
@@ -52,16 +51,17 @@ class Flight:
     Args:
         slot: what it is to fill.
         token: its leader's, if that is a call of this worker.
-        started_s: monotonic seconds.
+        now_s: monotonic seconds.
     """
 
-    __slots__ = ("end", "leased", "renewed_s", "slot", "started_s", "token")
+    __slots__ = ("end", "leased", "owner", "renewed_s", "slot", "token")
 
-    def __init__(self, slot: Slot, token: str, started_s: float) -> None:
+    def __init__(self, slot: Slot, token: str, now_s: float) -> None:
         self.slot: Final = slot
         self.token: Final = token
-        self.started_s: Final = started_s
-        self.renewed_s = started_s
+        self.renewed_s = now_s
+        self.owner: weakref.ref[object] | None = None
+        """What lives as long as the call that leads it, once that is known."""
         self.leased = False
         """Redis knows of it."""
         self.end: asyncio.Future[Landed] = asyncio.get_running_loop().create_future()
@@ -173,7 +173,8 @@ class Sharing:
             if token:
                 self._background(self._store.give_up(slot, token, alone=False))
             return
-        self._background(self._store.keep(slot, entry, token))
+        with contextlib.suppress(RedisAway):
+            self._background(self._store.keep(slot, entry, token))
 
     async def run(self, pause_s: float = 1.0) -> None:
         """Renew the leases of long calls, and keep an eye on Redis' memory, for ever."""
@@ -184,11 +185,11 @@ class Sharing:
             await asyncio.sleep(pause_s)
 
     async def renew(self) -> None:
-        """Renew the leases that are a third over; let go of calls that never came back."""
+        """Renew the leases that are a third over; end those of calls that were never settled."""
         now_s = self._clock.monotonic_s()
         for flight in list(self._flights.values()):
-            if now_s - flight.started_s >= LONGEST_FLIGHT_S:
-                self._close(flight, Landed())
+            if flight.owner is not None and flight.owner() is None:
+                self.land(flight, None, alone=False)
             elif flight.leased and now_s - flight.renewed_s >= RENEW_EVERY_S:
                 flight.renewed_s = now_s
                 with contextlib.suppress(RedisAway):

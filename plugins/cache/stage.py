@@ -1,5 +1,6 @@
 """The cache's part in every call; the last stage of all, so that it keeps what was given."""
 
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -30,7 +31,7 @@ _OK: Final = 200
 _STREAM_TYPE: Final = "text/event-stream; charset=utf-8"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class _Part:
     """What the cache keeps of one call while it runs."""
 
@@ -93,6 +94,7 @@ class CacheStage(Stage):
             part.finding = await self._sharing.find(
                 part.slot, part.wish, coalesce=policy.coalesce, wait_s=policy.wait_s
             )
+            self._own(part)
 
     @override
     async def recall(self, call: Call) -> Recalled | None:
@@ -103,6 +105,7 @@ class CacheStage(Stage):
         if part.finding.follows is not None:
             wait_s = part.policy.wait_s
             part.finding = await self._sharing.wait(part.finding, part.wish, wait_s)
+            self._own(part)
         entry = part.finding.entry
         if entry is None:
             return None
@@ -135,12 +138,10 @@ class CacheStage(Stage):
         elif entry is not None:
             self._sharing.keep(part.slot, entry)
 
-    @override
-    async def observe(self, call: Call) -> None:
-        """Let those go who wait for a call that ended without being settled."""
-        part: _Part | None = call.notes.pop(_NOTE, None)
-        if part is not None and part.finding.leads is not None:
-            self._sharing.land(part.finding.leads, None, alone=False)
+    def _own(self, part: _Part) -> None:
+        """Let a flight know its call, so that it does not outlive it."""
+        if part.finding.leads is not None:
+            part.finding.leads.owner = weakref.ref(part)
 
     def _part(self, call: Call) -> _Part | None:
         policy = self._policies.get(call.agent_name or "") or self._policies[""]

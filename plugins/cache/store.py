@@ -1,7 +1,7 @@
 """Entries, leases and each tenant's share, in Redis."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
@@ -126,22 +126,21 @@ class CacheStore:
         # What cannot be read is as good as nothing; whoever finds it asks the provider alone.
         return unpack(found, slot.key, self._sealer) or "alone"
 
-    async def keep(self, slot: Slot, entry: Entry, token: str) -> bool:
-        """Keep an entry and end the lease.
+    def keep(self, slot: Slot, entry: Entry, token: str) -> Coroutine[Any, Any, bool]:
+        """Keep an entry and end the lease; what is sent, is sent before anything is awaited.
 
         Returns:
-            False when there was no room for it.
+            To be awaited: False when there was no room for it.
 
         Raises:
-            RedisAway: when it cannot be told whether it was kept.
+            RedisAway: also when awaited: it cannot be told whether it was kept.
         """
         payload = pack(entry, slot.key, self._sealer)
         keys = (slot.entry, slot.lease, *_books(slot.tag))
         size = len(payload) + _OVERHEAD
         arguments = (slot.id, payload, entry.ttl_s, self.share_bytes, size, token)
-        run = self._run(scripts.STORE, keys, (*arguments, _entries(slot.tag)), large=size > _LARGE)
-        kept, _ = await asyncio.gather(run, self._enter(slot.tag))
-        return bool(kept)
+        send = self._send_alone if size > _LARGE else self._link.start
+        return self._kept(slot.tag, send(scripts.STORE, keys, (*arguments, _entries(slot.tag))))
 
     async def give_up(self, slot: Slot, token: str, *, alone: bool) -> None:
         """End a lease without an entry.
@@ -216,23 +215,20 @@ class CacheStore:
             if gone < _CLEARED_AT_ONCE:
                 return removed
 
-    async def _run(
-        self,
-        script: Script,
-        keys: Sequence[Argument],
-        arguments: Sequence[Argument],
-        *,
-        large: bool,
+    async def _kept(self, tag: str, stored: Coroutine[Any, Any, Any]) -> bool:
+        kept, _ = await asyncio.gather(stored, self._enter(tag))
+        return bool(kept)
+
+    async def _send_alone(
+        self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]
     ) -> Any:
-        if not large:
-            return await self._link.call(script, keys, arguments)
         rest = (len(keys), *keys, *arguments)
 
-        async def alone(redis: Redis) -> Any:
+        async def send(redis: Redis) -> Any:
             client: Any = redis  # redis-py types this loosely
             return await client.execute_command("EVAL", script.source, *rest)
 
-        return await self._link.run(alone)
+        return await self._link.run(send)
 
     async def _enter(self, tag: str) -> None:
         """Count the tenant among those who share the memory, once a minute."""

@@ -15,7 +15,7 @@ from plugins.core.agent import TimeLimits
 from plugins.core.call import Attempt, Call, Endpoint, Outcome, Recalled, Usage, UsageSource
 from plugins.core.errors import GatewayError, ProviderFailed
 from plugins.core.money import printed_usd
-from plugins.core.stage import Phase, Stage, implements
+from plugins.core.stage import Rota, Stage
 from plugins.proxy.answers import heard_seconds, seconds, text_of, usage_of
 from plugins.proxy.counting import counted
 from plugins.proxy.emptiness import has_content, is_empty, is_empty_stream
@@ -59,7 +59,7 @@ class Delivery:
     Args:
         call: what is answered.
         send: the client's.
-        stages: all that are on, in order.
+        rota: the stages of each phase.
         end_attempt: closes the attempt that runs.
         hide_usage: the client did not ask for the closing usage chunk of its stream.
     """
@@ -68,19 +68,19 @@ class Delivery:
         self,
         call: Call,
         send: Send,
-        stages: Sequence[Stage],
+        rota: Rota,
         end_attempt: EndAttempt,
         *,
         hide_usage: bool,
     ) -> None:
         self._call: Final = call
         self._send: Final = send
-        self._settlers: Final = [s for s in stages if implements(s, Phase.SETTLE)]
-        self._judges: Final = [s for s in stages if implements(s, Phase.CHECK_OUTPUT)]
-        self._readers: Final = [s for s in stages if implements(s, Phase.CHECK_CHUNK)]
+        self._settlers: Final = rota.settle
+        self._judges: Final = rota.check_output
+        self._readers: Final = rota.check_chunk
         self._end_attempt: Final = end_attempt
         self._hide_usage: Final = hide_usage
-        self._try = self._passage("", TimeLimits())
+        self._tried: Passage | None = None
         self._opened = False
         self._settling: asyncio.Task[GatewayError | None] | None = None
         self.settled = False
@@ -88,8 +88,15 @@ class Delivery:
 
     def begin(self, group: str, limits: TimeLimits) -> Silence:
         """Expect the answer of a model group; gives the clock that ends its silence."""
-        self._try = self._passage(group, limits)
-        return self._try.silence
+        self._tried = self._passage(group, limits)
+        return self._tried.silence
+
+    @property
+    def _try(self) -> Passage:
+        """Give what has come of the try that runs; an answer that is recalled needs none."""
+        if self._tried is None:
+            self._tried = self._passage("", TimeLimits())
+        return self._tried
 
     @property
     def failure(self) -> Failure | None:
