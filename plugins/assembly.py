@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from plugins.agents.abilities import Abilities
 from plugins.agents.rules import Catalogue
 from plugins.agents.stage import AgentsStage
 from plugins.alerts.log import LogSender
@@ -45,6 +46,7 @@ class Parts:
     configuration: Configuration
     environment: Environment
     prices: Mapping[str, Price]
+    abilities: Mapping[str, Abilities]
     clock: Clock
     engine: AsyncEngine
     link: RedisLink
@@ -83,7 +85,7 @@ class Parts:
 
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
-    "agents": lambda parts: AgentsStage(parts.catalogue),
+    "agents": lambda parts: AgentsStage(parts.catalogue, parts.abilities),
     "breaker": lambda parts: BreakerStage(
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
@@ -103,7 +105,10 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
 
 
 def build(
-    configuration: Configuration, environment: Environment, prices: Mapping[str, Price]
+    configuration: Configuration,
+    environment: Environment,
+    prices: Mapping[str, Price],
+    abilities: Mapping[str, Abilities],
 ) -> Parts:
     """Make one worker's parts; nothing connects before its first use.
 
@@ -111,6 +116,7 @@ def build(
         configuration: what `proxy_config.yaml` says.
         environment: where the stores are.
         prices: by deployment.
+        abilities: by model group.
     """
     clock = SystemClock()
     engine = create_engine(environment.database_url)
@@ -128,6 +134,7 @@ def build(
         configuration=configuration,
         environment=environment,
         prices=prices,
+        abilities=abilities,
         clock=clock,
         engine=engine,
         link=link,

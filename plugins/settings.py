@@ -51,6 +51,7 @@ Silence = Annotated[float, Field(gt=0, le=LONGEST_SILENCE_S)]
 class TimeLimitsIn(_Frozen):
     """How long one try of a provider may be silent, seconds; what is left out is the default."""
 
+    connect_s: Silence | None = None
     first_byte_s: Silence | None = None
     between_chunks_s: Silence | None = None
     answer_s: Silence | None = None
@@ -177,6 +178,8 @@ class Deployment(BaseModel):
     model: str
     id: str
     mode: str = "chat"
+    stated: dict[str, Any] = {}
+    """All of `model_info`: what the operator says of the model, over LiteLLM's list."""
 
     @property
     def provider(self) -> str:
@@ -346,6 +349,7 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
             "model": params.get("model"),
             "id": info.get("id"),
             "mode": info.get("mode", "chat"),
+            "stated": info,
         }
         try:
             found.append(Deployment.model_validate(flat))

@@ -8,14 +8,21 @@ class TimeLimits:
     """How long one try of a provider may be silent; then the next tier is asked. Seconds.
 
     Args:
+        connect_s: until a connection stands, also where packets are dropped without a word.
         first_byte_s: of a stream, until its first byte.
         between_chunks_s: of a stream, from one piece to the next.
         answer_s: of an answer in one piece, until it is whole.
     """
 
+    connect_s: float = 2.0
     first_byte_s: float = 15.0
     between_chunks_s: float = 15.0
     answer_s: float = 90.0
+
+    @property
+    def longest_s(self) -> float:
+        """Give the longest of them."""
+        return max(self.connect_s, self.first_byte_s, self.between_chunks_s, self.answer_s)
 
 
 @dataclass(frozen=True, slots=True)

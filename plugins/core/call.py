@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
-from plugins.core.agent import Agent
+from plugins.core.agent import Agent, TimeLimits
 from plugins.core.errors import GatewayError
 from plugins.core.money import ZERO
 from plugins.core.tenant import Principal
@@ -72,6 +72,12 @@ class Usage:
     def is_empty(self) -> bool:
         """Tell whether nothing was consumed."""
         return not (self.input_tokens or self.output_tokens or self.characters or self.audio_s)
+
+
+EMPTY_ANSWER: Final = "EmptyAnswer"
+"""Error class of an answer without content."""
+HOST_REFUSED: Final = "HostRefused"
+"""Error class of a try that failed before anything was sent to the provider."""
 
 
 @dataclass(slots=True)
@@ -187,6 +193,7 @@ class Call:
     context: Context = field(default_factory=Context)
     agent: Agent | None = None
     tiers: tuple[str, ...] = ()
+    time_limits: TimeLimits = field(default_factory=TimeLimits)
     group: str | None = None
     """The model group that is tried now, or was last."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])

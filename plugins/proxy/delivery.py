@@ -12,7 +12,16 @@ from dataclasses import replace
 from typing import Any, Final
 
 from plugins.core.agent import TimeLimits
-from plugins.core.call import Attempt, Call, Endpoint, Outcome, Recalled, Usage, UsageSource
+from plugins.core.call import (
+    EMPTY_ANSWER,
+    Attempt,
+    Call,
+    Endpoint,
+    Outcome,
+    Recalled,
+    Usage,
+    UsageSource,
+)
 from plugins.core.errors import GatewayError, ProviderFailed
 from plugins.core.money import printed_usd
 from plugins.core.stage import Rota, Stage
@@ -20,7 +29,6 @@ from plugins.proxy.answers import heard_seconds, seconds, text_of, usage_of
 from plugins.proxy.counting import counted
 from plugins.proxy.emptiness import has_content, is_empty, is_empty_stream
 from plugins.proxy.passage import (
-    EMPTY,
     Empty,
     Failure,
     Passage,
@@ -270,9 +278,9 @@ class Delivery:
         empty = Empty(call.deployment, passage.content_type, frames, call.usage)
         if call.attempts:
             call.attempts[-1].usage = call.usage
-        await self._fail_try(EMPTY, _OK)
+        await self._fail_try(EMPTY_ANSWER, _OK)
         call.deployment, call.usage = None, Usage()
-        passage.failure = Failure(passage.group, _OK, EMPTY, empty=empty)
+        passage.failure = Failure(passage.group, _OK, EMPTY_ANSWER, empty=empty)
 
     async def _deliver_empty(self, empty: Empty) -> None:
         """Give an answer without content after all: no tier had a better one."""

@@ -179,8 +179,8 @@ class Door:
             else:
                 form = raw if endpoint is Endpoint.TRANSCRIPTIONS else None
                 outbound = Outbound(call, form, rota.shape, ask_usage=hide_usage)
-                limits = (call.agent and call.agent.time_limits) or self._time_limits
-                tiers = Tiers(self._host, call, delivery, outbound, stages, limits)
+                call.time_limits = (call.agent and call.agent.time_limits) or self._time_limits
+                tiers = Tiers(self._host, call, delivery, outbound, stages)
                 await self._carry(call, delivery, tiers, scope, receive)
         finally:
             for stage in rota.observe:

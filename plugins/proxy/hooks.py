@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 
+import httpx
 from fastapi import HTTPException
 from litellm.integrations.custom_guardrail import CustomGuardrail
 from litellm.integrations.custom_logger import CustomLogger
@@ -16,7 +17,7 @@ from litellm.types.guardrails import (  # pyright: ignore[reportMissingTypeStubs
 )
 from typing_extensions import override
 
-from plugins.core.call import Attempt, Call
+from plugins.core.call import HOST_REFUSED, Attempt, Call
 from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 from plugins.proxy import calls
@@ -25,6 +26,9 @@ from plugins.proxy import calls
 # door replaces the answer by the refusal itself.
 _REFUSED_STATUS: Final = 422
 _PASSED: Final = "guards_passed"
+_SENT_AT: Final = "api_call_start_time"
+GRACE_S: Final = 5.0
+"""So much later than the door's limits come LiteLLM's, so that the door's say what happened."""
 
 
 class PluginSwitch(CustomLogger):
@@ -137,7 +141,11 @@ class Conductor(CustomLogger):
         call.practice = attempt.provider in self._practice
         for stage in self._stages():
             await stage.attempt(call, attempt)
-        return None
+        # LiteLLM's own would give a connection as long as an answer. The door ends the rest.
+        limits = call.time_limits
+        connect_s = limits.connect_s
+        timeout = httpx.Timeout(limits.longest_s + GRACE_S, connect=connect_s, pool=connect_s)
+        return {**kwargs, "timeout": timeout}
 
     @override
     async def async_log_failure_event(
@@ -151,7 +159,9 @@ class Conductor(CustomLogger):
             return
         error: Any = kwargs.get("exception")
         attempt.retry_after_s = _retry_after_s(error)
-        await self.end_attempt(call, type(error).__name__, getattr(error, "status_code", None))
+        sent = kwargs.get(_SENT_AT) is not None
+        error_class = type(error).__name__ if sent else HOST_REFUSED
+        await self.end_attempt(call, error_class, getattr(error, "status_code", None))
 
     async def end_attempt(self, call: Call, error_class: str | None, status: object) -> None:
         """End the attempt that runs, once; the door calls this for the one that succeeded.

@@ -8,8 +8,6 @@ from plugins.core.agent import TimeLimits
 from plugins.core.call import Usage
 from plugins.proxy.streams import StreamFollower
 
-EMPTY: Final = "EmptyAnswer"
-"""Error class of an answer without content; a client may provoke one, so it opens no circuit."""
 _OPERATORS: Final = frozenset({401, 402, 403, 404, 405})
 """A provider's refusals that are no fault of the client's: a wrong key, a model that is gone."""
 _PROVIDERS: Final = frozenset({408, 425, 429})
@@ -73,21 +71,26 @@ class Silence:
     def __init__(self, limits: TimeLimits, *, stream: bool) -> None:
         self._between_s: Final = limits.between_chunks_s
         self._stream: Final = stream
+        self._over = False
         self.limit: Final = asyncio.timeout(limits.first_byte_s if stream else limits.answer_s)
 
     def pause(self) -> None:
         """Stop counting: the client is being given something."""
-        if not self.limit.expired():
-            self.limit.reschedule(None)
+        self._set(None)
 
     def heard(self) -> None:
         """Count anew: the provider has sent something."""
-        if self._stream and not self.limit.expired():
-            self.limit.reschedule(asyncio.get_running_loop().time() + self._between_s)
+        if self._stream:
+            self._set(asyncio.get_running_loop().time() + self._between_s)
 
     def over(self) -> None:
-        """Stop counting for good: the answer is there."""
-        self.pause()
+        """Stop counting for good: the try has come to its end."""
+        self._set(None)
+        self._over = True
+
+    def _set(self, when: float | None) -> None:
+        if not self._over and not self.limit.expired():
+            self.limit.reschedule(when)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""Prices of the deployments: LiteLLM's price list, with the policy's rows over it."""
+"""Prices and abilities of the deployments: LiteLLM's list, with the operator's word over it."""
 
 import warnings
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from typing_extensions import override
 
+from plugins.agents.abilities import Abilities
 from plugins.core.money import usd
 from plugins.cost.rules import MILLION, MINUTE_S, THOUSAND, Price
 from plugins.settings import Configuration, Deployment, PriceRow
@@ -61,6 +62,25 @@ def prices_of(
         elif entry is not None:
             prices[name] = _from_list(entry)
     return prices
+
+
+def abilities_of(
+    configuration: Configuration, listed: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Abilities]:
+    """Tell what each model group can take: what `model_info` states, else LiteLLM's list.
+
+    Args:
+        configuration: the deployments.
+        listed: LiteLLM's list by model name.
+    """
+    groups: dict[str, Abilities] = {}
+    for deployment in configuration.deployments.values():
+        entry = _entry(deployment, listed)
+        stated = {**(entry or {}), **deployment.stated}
+        found = Abilities.read(stated, listed=entry is not None)
+        known = groups.get(deployment.model_name)
+        groups[deployment.model_name] = found if known is None else known & found
+    return groups
 
 
 def lifecycle_notes(

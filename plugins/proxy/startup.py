@@ -21,7 +21,7 @@ from plugins.proxy import host
 from plugins.proxy.api import build_api
 from plugins.proxy.door import Door
 from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
-from plugins.proxy.prices import lifecycle_notes, price_list, prices_of
+from plugins.proxy.prices import abilities_of, lifecycle_notes, price_list, prices_of
 from plugins.proxy.quiet import quieten
 from plugins.proxy.tiers import App
 from plugins.settings import DEFAULT_CONFIG, NOTICES, environment, load
@@ -42,7 +42,12 @@ async def install() -> None:
     """
     configuration = load(os.environ.get("SLUICE_CONFIG", DEFAULT_CONFIG))
     listed = price_list()
-    parts = build(configuration, environment(), prices_of(configuration, listed))
+    parts = build(
+        configuration,
+        environment(),
+        prices_of(configuration, listed),
+        abilities_of(configuration, listed),
+    )
     today = datetime.now(UTC).date()
     notices = [note.text for note in lifecycle_notes(configuration, listed, today)]
     for notice in notices:

@@ -8,8 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
-from plugins.core.agent import TimeLimits
-from plugins.core.call import Call, Skip
+from plugins.core.call import EMPTY_ANSWER, Call, Skip
 from plugins.core.errors import (
     GatewayError,
     InvalidRequest,
@@ -23,7 +22,7 @@ from plugins.proxy.delivery import Delivery, Message, Send
 from plugins.proxy.host_errors import read_host_error
 from plugins.proxy.inbound import forwarded
 from plugins.proxy.outbound import Outbound
-from plugins.proxy.passage import EMPTY, Failure
+from plugins.proxy.passage import Failure
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -60,7 +59,6 @@ class Tiers:
         delivery: the way back to the client.
         outbound: writes the body of each try.
         stages: all that are on, in order.
-        limits: how long a try may be silent.
     """
 
     def __init__(
@@ -70,14 +68,12 @@ class Tiers:
         delivery: Delivery,
         outbound: Outbound,
         stages: Sequence[Stage],
-        limits: TimeLimits,
     ) -> None:
         self._host: Final = host
         self._call: Final = call
         self._delivery: Final = delivery
         self._outbound: Final = outbound
         self._routers: Final = [s for s in stages if implements(s, Phase.ROUTE)]
-        self._limits: Final = limits
 
     async def run(self, scope: Scope, receive: Receive) -> None:
         """Try tier after tier; afterwards the client has been told one thing and it is settled."""
@@ -122,10 +118,11 @@ class Tiers:
         inner[SCOPE_KEY] = call
         replay = Replay(raw, receive)
         broken_by = "HostEndedEarly"
-        silence = delivery.begin(group, self._limits)
+        silence = delivery.begin(group, call.time_limits)
         try:
             async with silence.limit:
                 await self._host(inner, replay, delivery)
+                silence.over()
         except TimeoutError:
             broken_by = TIMED_OUT
         except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
@@ -140,7 +137,7 @@ class Tiers:
 
 def _verdict(call: Call, failures: Sequence[Failure]) -> GatewayError:
     """Choose what the client hears when every try has failed."""
-    telling = [f for f in failures if f.error_class != EMPTY] or list(failures)
+    telling = [f for f in failures if f.error_class != EMPTY_ANSWER] or list(failures)
     # The first is the tier that was meant to serve; later ones may refuse what only they cannot.
     first = next((f for f in telling if not f.is_clients), telling[0])
     if first.error_class == TIMED_OUT:

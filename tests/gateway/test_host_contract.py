@@ -15,6 +15,7 @@ import inspect, json, warnings
 from inspect import getsource as source
 warnings.simplefilter("ignore")
 from litellm.integrations.custom_logger import CustomLogger
+from litellm.litellm_core_utils.litellm_logging import Logging
 from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
 from litellm.llms.base_llm.base_model_iterator import BaseModelResponseIterator
 from litellm.proxy import proxy_server
@@ -44,6 +45,7 @@ facts = {
     "finish": names(CustomStreamWrapper.finish_reason_handler),
     "finalize": names(CustomStreamWrapper._finalize_completed_stream),
     "iterator": names(BaseModelResponseIterator._string_to_dict_parser),
+    "sent": source(Logging._pre_call) + source(Logging.pre_call),
     "wrapper": source(CustomStreamWrapper.__init__),
     "price": litellm.model_cost["gpt-4o"]["input_cost_per_token"],
 }
@@ -105,6 +107,10 @@ def test_a_stream_tells_whether_its_provider_finished_it(facts: dict[str, object
     assert facts["iterator"] == ["str_line"]
     for attribute in ("received_finish_reason", "intermittent_finish_reason"):
         assert f"self.{attribute}" in str(facts["wrapper"])
+
+
+def test_a_failed_try_tells_whether_anything_was_sent(facts: dict[str, object]) -> None:
+    assert '"api_call_start_time"' in str(facts["sent"])
 
 
 def test_the_price_list_states_dollars_per_token(facts: dict[str, object]) -> None:
