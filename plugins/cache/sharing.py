@@ -124,7 +124,8 @@ class Sharing:
         try:
             return await self._look(flight, wish, wait_s)
         except BaseException:
-            self._close(flight, Landed())
+            flight.leased = True  # Redis may have made it so before the answer was lost
+            self.land(flight, None, alone=False)
             raise
 
     async def wait(self, finding: Finding, wish: Wish, wait_s: float) -> Finding:
