@@ -83,9 +83,18 @@ class CacheStore:
         sealer: writes and checks seals.
         policy: its bounds of memory.
         clock: tells when a tenant was last entered.
+        lease_s: how long a leader is believed in that says nothing.
     """
 
-    def __init__(self, link: RedisLink, sealer: Sealer, policy: CachePolicy, clock: Clock) -> None:
+    def __init__(
+        self,
+        link: RedisLink,
+        sealer: Sealer,
+        policy: CachePolicy,
+        clock: Clock,
+        lease_s: float = LEASE_S,
+    ) -> None:
+        self._lease_ms: Final = int(lease_s * 1000)
         self._link: Final = link
         self._sealer: Final = sealer
         self._policy: Final = policy
@@ -119,7 +128,7 @@ class CacheStore:
         Raises:
             RedisAway: when nobody can tell.
         """
-        lease_ms = int(LEASE_S * 1000) if lead else 0
+        lease_ms = self._lease_ms if lead else 0
         found = await self._link.call(scripts.LOOK, (slot.entry, slot.lease), (token, lease_ms))
         if isinstance(found, int):
             return _WORDS[found]
@@ -162,7 +171,7 @@ class CacheStore:
         Raises:
             RedisAway: then it may end before its call does.
         """
-        await self._link.call(scripts.RENEW, (slot.lease,), (token, int(LEASE_S * 1000)))
+        await self._link.call(scripts.RENEW, (slot.lease,), (token, self._lease_ms))
 
     async def measure(self) -> None:
         """Ask Redis for its memory, and how many tenants share it.
@@ -191,11 +200,10 @@ class CacheStore:
         Raises:
             RedisAway: when it cannot be told.
         """
-        told: list[Held] = []
-        for tag in tags:
-            entries, size = cast("list[int]", await self._link.call(scripts.COUNT, _books(tag), ()))
-            told.append(Held(entries, size))
-        return told
+        told = await asyncio.gather(
+            *(self._link.call(scripts.COUNT, _books(tag), ()) for tag in tags)
+        )
+        return [Held(*cast("list[int]", one)) for one in told]
 
     async def clear(self, tag: str) -> int:
         """Remove all entries of one tenant.

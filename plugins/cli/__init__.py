@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "tenants": "Make, list, suspend and resume tenants.",
     "keys": "Make, list, rotate and revoke virtual keys.",
     "circuits": "Show the providers' circuit breakers, and set them by hand.",
+    "cache": "Show what the response cache holds and saves, and empty it.",
     "spend": "Show what was spent, by day, agent or model.",
 }
 
