@@ -20,7 +20,7 @@ from plugins.cache.rules import (
 )
 from plugins.cache.sharing import Finding, Sharing
 from plugins.cache.store import Slot
-from plugins.core.call import Call, Endpoint, Outcome, Recalled, UsageSource
+from plugins.core.call import Call, Outcome, Recalled, UsageSource
 from plugins.core.clock import Clock
 from plugins.core.errors import GatewayError
 from plugins.core.money import printed_usd
@@ -28,7 +28,6 @@ from plugins.core.stage import Stage
 
 _NOTE: Final = "cache"
 _OK: Final = 200
-_STREAM_TYPE: Final = "text/event-stream; charset=utf-8"
 
 
 @dataclass(slots=True, weakref_slot=True)
@@ -178,7 +177,7 @@ class CacheStage(Stage):
         if not may_be_kept(call.endpoint, part.frames, part.policy, stream=call.stream):
             return None
         return Entry(
-            content_type=_STREAM_TYPE if call.stream else _type_of(call),
+            content_type=call.content_type,
             frames=tuple(part.frames),
             group=served.group,
             deployment=served.deployment,
@@ -199,18 +198,3 @@ def _is_sound(call: Call) -> bool:
         and call.status == _OK
         and call.usage.source is not UsageSource.NONE
     )
-
-
-_SOUNDS: Final = {
-    "opus": "audio/opus",
-    "aac": "audio/aac",
-    "flac": "audio/flac",
-    "wav": "audio/wav",
-    "pcm": "audio/pcm",
-}
-
-
-def _type_of(call: Call) -> str:
-    if call.endpoint is Endpoint.SPEECH:
-        return _SOUNDS.get(call.body.get("response_format") or "", "audio/mpeg")
-    return "application/json"

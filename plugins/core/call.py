@@ -210,6 +210,8 @@ class Call:
     cost_note: str | None = None
     cache: str = "off"
     """How the cache took part: `off`, `bypass`, `miss`, `hit` or `coalesced`."""
+    content_type: str = ""
+    """Of the answer, once it is being given."""
     cache_control: str = ""
     """The client's `Cache-Control`."""
     variants: dict[str, str] = field(default_factory=dict[str, str])

@@ -253,6 +253,7 @@ class Delivery:
 
     async def _deliver_whole(self, status: int, body: bytes) -> None:
         call = self._call
+        call.content_type = self._try.content_type.decode("latin-1")
         for judge in self._judges:
             verdict = await judge.check_output(call, body)
             if isinstance(verdict, GatewayError):
@@ -324,6 +325,7 @@ class Delivery:
         passage.silence.pause()
         self._opened = True
         self._call.first_byte_s = time.monotonic()
+        self._call.content_type = passage.content_type.decode("latin-1")
         await self._send_start(_OK, [(b"content-type", passage.content_type)])
         waiting, passage.waiting = passage.waiting, []
         await self._pass_on(waiting)
