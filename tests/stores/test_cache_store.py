@@ -1,6 +1,7 @@
 """The cache on a real Redis: leases, shares, bounds of memory, and entries that were touched."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -287,3 +288,45 @@ async def test_a_store_that_is_away_says_so(store: CacheStore) -> None:
     sharing.land(found.leads, msgspec.structs.replace(entry()), alone=False)
     again = await sharing.find(slot(), Wish(), coalesce=True, wait_s=1)
     assert again.entry  # this worker's copy
+
+
+_LEADER = """
+import asyncio, sys
+from plugins.cache.copies import Copies
+from plugins.cache.rules import CachePolicy, Sealer, Wish
+from plugins.cache.sharing import Sharing
+from plugins.cache.store import CacheStore, Slot
+from plugins.core.clock import SystemClock
+from plugins.store.redis import RedisLink
+
+async def lead():
+    clock = SystemClock()
+    link = RedisLink(sys.argv[1], clock)
+    store = CacheStore(link, Sealer("s" * 32), CachePolicy(), clock, lease_s=1.0)
+    worker = Sharing(store, Copies(clock), clock)
+    slot = Slot(sys.argv[2], bytes(16))
+    found = await worker.find(slot, Wish(), coalesce=True, wait_s=5)
+    print("leads" if found.leads else "no", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(lead())
+"""
+
+
+@pytest.mark.spec("2.14")
+async def test_a_worker_that_is_killed_frees_those_who_wait_for_it(
+    link: RedisLink, redis_server: EmbeddedRedis
+) -> None:
+    leading = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _LEADER, redis_server.url, TAG, stdout=asyncio.subprocess.PIPE
+    )
+    assert leading.stdout
+    assert (await leading.stdout.readline()).strip() == b"leads"
+    worker = a_worker(link)
+    following = await worker.find(slot(), Wish(), coalesce=True, wait_s=10)
+    assert following.follows
+    leading.kill()
+    await leading.wait()
+    found = await worker.wait(following, Wish(), 10)
+    assert found.leads
+    worker.land(found.leads, None, alone=False)
