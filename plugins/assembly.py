@@ -32,6 +32,7 @@ from plugins.cost.rules import Price
 from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
+from plugins.prompt_caching.stage import PromptCachingStage
 from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
@@ -90,6 +91,11 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
         probe_anyway=parts.configuration.policy.breaker.when_all_open == "probe",
+    ),
+    "prompt_caching": lambda parts: PromptCachingStage(
+        {d.model_name: d.provider for d in parts.deployments},
+        parts.environment.secret,
+        parts.clock,
     ),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
     # The last: it keeps answers as all the others have left them.

@@ -10,5 +10,6 @@ agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 cache = PluginSwitch("cache")
 ledger = PluginSwitch("ledger")
+prompt_caching = PluginSwitch("prompt_caching")
 
-__all__ = ["agents", "authenticate", "breaker", "cache", "ledger"]
+__all__ = ["agents", "authenticate", "breaker", "cache", "ledger", "prompt_caching"]

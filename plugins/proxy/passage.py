@@ -8,6 +8,8 @@ from plugins.core.agent import TimeLimits
 from plugins.core.call import Usage
 from plugins.proxy.streams import StreamFollower
 
+TIMED_OUT: Final = "ProviderTimeout"
+"""Error class of a try whose provider was silent for too long."""
 _OPERATORS: Final = frozenset({401, 402, 403, 404, 405})
 """A provider's refusals that are no fault of the client's: a wrong key, a model that is gone."""
 _PROVIDERS: Final = frozenset({408, 425, 429})

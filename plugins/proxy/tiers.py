@@ -8,27 +8,20 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
-from plugins.core.call import EMPTY_ANSWER, Call, Skip
-from plugins.core.errors import (
-    GatewayError,
-    InvalidRequest,
-    ProviderTimedOut,
-    RateLimited,
-    Unavailable,
-)
+from plugins.core.call import Call, Skip
+from plugins.core.errors import GatewayError
 from plugins.core.stage import Phase, Stage, implements
 from plugins.proxy.auth import SCOPE_KEY
 from plugins.proxy.delivery import Delivery, Message, Send
-from plugins.proxy.host_errors import read_host_error
 from plugins.proxy.inbound import forwarded
 from plugins.proxy.outbound import Outbound
-from plugins.proxy.passage import Failure
+from plugins.proxy.passage import TIMED_OUT, Failure
+from plugins.proxy.verdicts import all_failed, none_left
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-TIMED_OUT: Final = "ProviderTimeout"
 _log: Final = logging.getLogger("sluice.tiers")
 
 
@@ -95,7 +88,7 @@ class Tiers:
             if failure.is_clients and len(failures) == 1:
                 break
             _log.info("call %s: %s failed: %s", call.id, group, failure.error_class)
-        error = _verdict(call, failures) if failures else none_left(call, skipped)
+        error = all_failed(call, failures) if failures else none_left(call, skipped)
         await delivery.give_up(failures, error)
 
     async def _route(self, group: str) -> GatewayError | None:
@@ -133,43 +126,3 @@ class Tiers:
             await delivery.abandon()
         elif not delivery.finished:
             await delivery.break_off(broken_by)
-
-
-def _verdict(call: Call, failures: Sequence[Failure]) -> GatewayError:
-    """Choose what the client hears when every try has failed."""
-    telling = [f for f in failures if f.error_class != EMPTY_ANSWER] or list(failures)
-    # The first is the tier that was meant to serve; later ones may refuse what only they cannot.
-    first = next((f for f in telling if not f.is_clients), telling[0])
-    if first.error_class == TIMED_OUT:
-        return ProviderTimedOut(
-            f"no provider answered in time ({len(call.attempts)} tried); try again", retry_after_s=1
-        )
-    return read_host_error(call, first.status or 502, first.body)
-
-
-def none_left(call: Call, skipped: Sequence[GatewayError]) -> GatewayError:
-    """Say why no tier was tried at all.
-
-    Args:
-        call: what was asked.
-        skipped: why each tier was left out, in the order of the tiers.
-
-    Returns:
-        That reason itself, when it is one; of several the one that time mends soonest.
-    """
-    if not skipped:
-        return Unavailable(f"no model stands behind {call.model_asked[:64]!r} now")
-    waits = [error for error in skipped if not isinstance(error, InvalidRequest)]
-    if not waits:
-        return skipped[0]
-    soonest = min(waits, key=lambda error: error.retry_after_s or 0.0)
-    if len(skipped) == 1:
-        return soonest
-    kind = RateLimited if all(isinstance(e, RateLimited) for e in skipped) else Unavailable
-    codes = {error.code for error in skipped}
-    told = "; ".join(dict.fromkeys(error.message for error in skipped))
-    return kind(
-        f"no tier of {call.model_asked[:64]!r} can be tried now: {told}",
-        code=codes.pop() if len(codes) == 1 else "tiers_unavailable",
-        retry_after_s=soonest.retry_after_s,
-    )

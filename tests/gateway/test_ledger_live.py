@@ -1,6 +1,7 @@
 """One row per call, to the last digit of its price, whatever way the call ends."""
 
 import json
+import os
 import socket
 import struct
 from collections import defaultdict
@@ -462,3 +463,37 @@ def test_spend_refuses_days_that_make_no_sense(gateway: Gateway) -> None:
         answer = gateway.request("GET", f"/sluice/spend?{query}", gateway.demo_key)
         assert answer.status_code == 400, query
         assert answer.json()["error"]["param"].startswith(field)
+
+
+@pytest.mark.spec("2.12")
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_instructions_that_come_again_are_cached_by_the_provider_and_priced_so(
+    gateway: Gateway, path: str
+) -> None:
+    rules = f"{path} {os.urandom(8).hex()}. Weigh what the resume says, and nothing else. " * 120
+    system = {"role": "system", "content": rules}
+
+    def ask(number: int) -> dict[str, Any]:
+        user = {"role": "user", "content": f"candidate {number}"}
+        body: dict[str, Any] = {"model": "decision", "max_tokens": 16}
+        if path == "/v1/messages":
+            body |= {"system": rules, "messages": [user]}
+        else:
+            body |= {"messages": [system, user]}
+        answer = gateway.request("POST", path, gateway.demo_key, json=body)
+        assert answer.status_code == 200, answer.text
+        return gateway.call_row(answer.headers["x-sluice-call-id"])
+
+    # Each of the two workers has to meet the prefix twice before the third call reads it.
+    rows = [ask(number) for number in range(8)]
+    assert rows[0]["cached_input_tokens"] == rows[0]["cache_write_tokens"] == 0
+    assert any(row["cache_write_tokens"] > 1024 for row in rows)
+    cached = next(row for row in rows if row["cached_input_tokens"] > 1024)
+    plain = cached["input_tokens"] - cached["cached_input_tokens"] - cached["cache_write_tokens"]
+    price_in, price_out, price_cached = map(Decimal, PER_MILLION["claude-3-5-sonnet"])
+    assert Decimal(cached["cost_usd"]) * MILLION == (
+        plain * price_in
+        + cached["cached_input_tokens"] * price_cached
+        + cached["cache_write_tokens"] * CACHE_WRITE_PER_MILLION
+        + cached["output_tokens"] * price_out
+    )

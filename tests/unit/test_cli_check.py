@@ -149,7 +149,8 @@ def test_somebody_elses_callbacks_are_left_to_litellm(raw: dict[str, Any]) -> No
 
 
 def test_a_plugin_switched_off_is_named_and_is_no_fault(raw: dict[str, Any]) -> None:
-    raw["litellm_settings"]["callbacks"].remove("plugins.callbacks.ledger")
+    on = ["plugins.callbacks.agents", "plugins.callbacks.breaker"]
+    raw["litellm_settings"]["callbacks"] = on
     found = configuration.plugin_findings(raw, ["agents", "breaker", "ledger"], EXPORTED)
     assert found == [ok("plugins", "on: agents, breaker; off: ledger")]
 
