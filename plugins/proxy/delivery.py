@@ -44,6 +44,8 @@ EndAttempt = Callable[[Call, str | None, object], Awaitable[None]]
 _log: Final = logging.getLogger("sluice.door")
 _OK: Final = 200
 _FIRST_ERROR: Final = 400
+_AT_ONCE: Final = 32
+"""Frames of a known answer that are sent before other calls have their turn."""
 CLIENT_LEFT: Final = 499
 """LiteLLM's answer when the client is gone, and ours in the ledger; no standard has a number."""
 USAGE_BY_HOST: Final = "usage_by_host"
@@ -184,8 +186,10 @@ class Delivery:
             ]
         await self._send_start(_OK, headers)
         *first, last = recalled.frames
-        for frame in first:
+        for number, frame in enumerate(first, 1):
             await self._send_body(frame, more=True)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         await self._send_body(last)
 
     async def abandon(self) -> None:
