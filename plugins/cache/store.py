@@ -149,7 +149,8 @@ class CacheStore:
         size = len(payload) + _OVERHEAD
         arguments = (slot.id, payload, entry.ttl_s, self.share_bytes, size, token)
         send = self._send_alone if size > _LARGE else self._link.start
-        return self._kept(slot.tag, send(scripts.STORE, keys, (*arguments, _entries(slot.tag))))
+        stored = send(scripts.STORE, keys, (*arguments, _entries(slot.tag)))
+        return self._kept(stored, slot.tag if self._is_due(slot.tag) else None)
 
     async def give_up(self, slot: Slot, token: str, *, alone: bool) -> None:
         """End a lease without an entry.
@@ -223,9 +224,11 @@ class CacheStore:
             if gone < _CLEARED_AT_ONCE:
                 return removed
 
-    async def _kept(self, tag: str, stored: Coroutine[Any, Any, Any]) -> bool:
-        kept, _ = await asyncio.gather(stored, self._enter(tag))
-        return bool(kept)
+    async def _kept(self, stored: Coroutine[Any, Any, Any], entering: str | None) -> bool:
+        kept = bool(await stored)
+        if entering is not None:
+            await self._link.send("ZADD", TENANTS, self._clock.now().timestamp(), entering)
+        return kept
 
     async def _send_alone(
         self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]
@@ -238,12 +241,13 @@ class CacheStore:
 
         return await self._link.run(send)
 
-    async def _enter(self, tag: str) -> None:
-        """Count the tenant among those who share the memory, once a minute."""
+    def _is_due(self, tag: str) -> bool:
+        """Tell whether the tenant is to be counted anew among those who share the memory."""
         now_s = self._clock.monotonic_s()
-        if now_s - self._entered.get(tag, -_ENTER_EVERY_S) >= _ENTER_EVERY_S:
-            self._entered[tag] = now_s
-            await self._link.send("ZADD", TENANTS, self._clock.now().timestamp(), tag)
+        if now_s < self._entered.get(tag, 0.0):
+            return False
+        self._entered[tag] = now_s + _ENTER_EVERY_S
+        return True
 
 
 def _root(tag: str) -> str:

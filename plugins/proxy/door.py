@@ -25,6 +25,7 @@ from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
 from plugins.proxy.forms import parse_transcription
 from plugins.proxy.inbound import (
+    anthropic_version_of,
     cache_control_of,
     closes,
     context_of,
@@ -242,6 +243,7 @@ class Door:
                 code="missing_parameter",
             )
         notes = {"audio_s": body.pop("_audio_s")} if "_audio_s" in body else {}
+        version = anthropic_version_of(scope["headers"]) if endpoint is Endpoint.MESSAGES else None
         return Call(
             id=call_id,
             endpoint=endpoint,
@@ -253,6 +255,7 @@ class Door:
             stream=body.get("stream") is True,
             context=context_of(scope["headers"], body.get("metadata")),
             cache_control=cache_control_of(scope["headers"]),
+            variants={"anthropic-version": version} if version else {},
             notes=notes,
         )
 

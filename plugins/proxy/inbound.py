@@ -80,6 +80,11 @@ def cache_control_of(headers: Headers) -> str:
     return ",".join(found) if found else ""
 
 
+def anthropic_version_of(headers: Headers) -> str | None:
+    """Read which version of Anthropic's wire format a client speaks; it is passed on as it is."""
+    return next((v.decode("latin-1") for n, v in headers if n == b"anthropic-version"), None)
+
+
 def forwarded(
     headers: Headers, call_id: str, length: int, *, form: bool = False
 ) -> list[tuple[bytes, bytes]]:
