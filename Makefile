@@ -6,8 +6,13 @@ DATA ?= ../shared/data
 # Every file LiteLLM imports is compiled at install: its first start falls to a third.
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
+# A build of PyTorch for the CPU is a file of its own for each platform, found in whatever index or
+# folder pip is configured with; its hash differs by place, so that it is pinned by version alone.
+TORCH ?= torch==2.13.0
 
-.PHONY: run test test-unit torture check bench spec clean
+.PHONY: run test test-unit test-vllm torture check bench spec clean
 .DEFAULT_GOAL := run
 
 $(STAMP): requirements.lock pyproject.toml
@@ -26,20 +31,34 @@ $(DEV_STAMP): $(STAMP) tests/requirements.lock
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $@
 
+# vLLM pulls in packages for GPUs, pictures and sound (triton, torchvision, ...): --no-deps leaves out
+# all that the lock does not name.
+$(VLLM_STAMP): tests/vllm/requirements.lock
+	@test -x $(VLLM_VENV)/bin/python || $(PYTHON) -m venv $(VLLM_VENV)
+	@echo "Installing vLLM for the CPU (once, 2.5 GB) ..."
+	@$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/vllm/requirements.lock
+	@$(VLLM_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "$(TORCH)"
+	@$(VLLM_VENV)/bin/python -m compileall -q -j 0 $(VLLM_VENV)/lib >/dev/null || true
+	@touch $@
+
 ## Start everything and print calls to paste.
 run: $(STAMP)
 	@$(BIN)/sluice up $(ARGS)
 
 ## The whole suite on real embedded engines; no Docker, no network.
 test: $(DEV_STAMP)
-	@$(BIN)/python -m pytest -m "not torture" $(ARGS)
+	@$(BIN)/python -m pytest -m "not torture and not vllm" $(ARGS)
 
 ## The quick part: nothing starts, under half a minute.
 test-unit: $(DEV_STAMP)
 	@$(BIN)/python -m pytest tests/unit $(ARGS)
 
+## The self-hosted tier on real vLLM, without a GPU: tiny models, three servers, 10 GB of memory.
+test-vllm: $(DEV_STAMP) $(VLLM_STAMP)
+	@$(BIN)/python -m pytest tests/vllm -m "vllm and not torture" -s $(ARGS)
+
 ## Many minutes: kills, outages, thousands of malformed requests.
-torture: $(DEV_STAMP)
+torture: $(DEV_STAMP) $(VLLM_STAMP)
 	@$(BIN)/python -m pytest -m torture $(ARGS)
 
 ## Style, types, boundaries between folders, spelling.
@@ -59,4 +78,4 @@ spec: $(DEV_STAMP)
 	@$(BIN)/python -m tests.spec_report $(ARGS)
 
 clean:
-	@rm -rf $(VENV) .sluice .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) $(VLLM_VENV) .sluice .pytest_cache .ruff_cache .hypothesis

@@ -3,6 +3,7 @@
 Read this first: `STAGES` is the way of a call, in code.
 """
 
+import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,14 +17,15 @@ from plugins.agents.rules import Catalogue
 from plugins.agents.stage import AgentsStage
 from plugins.alerts.log import LogSender
 from plugins.breaker.alerting import told
-from plugins.breaker.stage import BreakerStage
+from plugins.breaker.rules import is_providers_fault
+from plugins.breaker.stage import UNCOUNTED, BreakerStage
 from plugins.breaker.store import Circuits
 from plugins.cache.copies import Copies
 from plugins.cache.rules import Sealer
 from plugins.cache.sharing import Sharing
 from plugins.cache.stage import CacheStage
 from plugins.cache.store import CacheStore
-from plugins.core.call import Call
+from plugins.core.call import Attempt, Call
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.money import ZERO
 from plugins.core.stage import Stage
@@ -33,6 +35,9 @@ from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
 from plugins.prompt_caching.stage import PromptCachingStage
+from plugins.replicas.board import Board
+from plugins.replicas.scrape import Scraper, metrics_urls
+from plugins.replicas.stage import ReplicasStage
 from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
@@ -61,6 +66,8 @@ class Parts:
     sealer: Sealer
     cached: CacheStore
     sharing: Sharing
+    replicas: Board
+    scraper: Scraper
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -74,10 +81,11 @@ class Parts:
     def models(self) -> dict[str, str]:
         """Tell what stands behind each model group, practice providers told from real ones."""
         practice = self.environment.practice
-        return {
-            d.model_name: f"{d.id} {d.model}{' (practice)' if d.provider in practice else ''}"
-            for d in self.deployments
-        }
+        found: dict[str, set[str]] = {}
+        for d in self.deployments:
+            told = f"{d.model} (practice)" if d.provider in practice else d.model
+            found.setdefault(d.model_name, set()).add(told)
+        return {group: ", ".join(sorted(told)) for group, told in found.items()}
 
     def price_of(self, call: Call) -> Decimal:
         """Price the answer of a call."""
@@ -85,11 +93,16 @@ class Parts:
         return price.of(call.usage) if price else ZERO
 
 
+def _is_servers_fault(attempt: Attempt) -> bool:
+    return attempt.error_class not in UNCOUNTED and is_providers_fault(attempt.status)
+
+
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue, parts.abilities),
     "breaker": lambda parts: BreakerStage(
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
+        parts.replicas.other_is_well,
         probe_anyway=parts.configuration.policy.breaker.when_all_open == "probe",
     ),
     "prompt_caching": lambda parts: PromptCachingStage(
@@ -97,6 +110,7 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.environment.secret,
         parts.clock,
     ),
+    "replicas": lambda parts: ReplicasStage(parts.replicas, _is_servers_fault),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
@@ -136,6 +150,11 @@ def build(
     cached = CacheStore(
         RedisLink(own, clock) if own else link, sealer, configuration.policy.cache.policy, clock
     )
+    deployments = configuration.deployments.values()
+    replicas = Board({d.id: d.model_name for d in deployments}, clock.monotonic_s, random.random)
+    figures = metrics_urls(
+        {d.id: d.api_base for d in deployments if d.provider == "vllm"}, os.environ
+    )
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -160,4 +179,6 @@ def build(
         sealer=sealer,
         cached=cached,
         sharing=Sharing(cached, Copies(clock), clock),
+        replicas=replicas,
+        scraper=Scraper(replicas, figures, random.random),
     )

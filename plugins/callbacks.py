@@ -11,5 +11,14 @@ breaker = PluginSwitch("breaker")
 cache = PluginSwitch("cache")
 ledger = PluginSwitch("ledger")
 prompt_caching = PluginSwitch("prompt_caching")
+replicas = PluginSwitch("replicas")
 
-__all__ = ["agents", "authenticate", "breaker", "cache", "ledger", "prompt_caching"]
+__all__ = [
+    "agents",
+    "authenticate",
+    "breaker",
+    "cache",
+    "ledger",
+    "prompt_caching",
+    "replicas",
+]

@@ -18,6 +18,7 @@ from typing_extensions import override
 from plugins.breaker.rules import BreakerPolicy
 from plugins.cache.rules import CachePolicy
 from plugins.core.agent import Agent, TimeLimits
+from plugins.cost.rules import GpuHour
 
 DEFAULT_CONFIG: Final = "proxy_config.yaml"
 LONGEST_SILENCE_S: Final = 600.0
@@ -110,10 +111,35 @@ class AgentPolicy(_Frozen):
     cache: AgentCache = AgentCache()
 
 
+class GpuHourRow(_Frozen):
+    """What a replica of a self-hosted model costs to rent, and how many tokens a second it does.
+
+    The formula and the units are those of `cost.rules.GpuHour`.
+    """
+
+    usd_per_hour: Decimal = Field(gt=0, allow_inf_nan=False)
+    gpus: int = Field(default=1, ge=1, le=1024)
+    input_tokens_per_s: Decimal = Field(gt=0, allow_inf_nan=False)
+    output_tokens_per_s: Decimal = Field(gt=0, allow_inf_nan=False)
+    busy_share: Decimal = Field(default=Decimal(1), gt=0, le=1)
+
+    @property
+    def rule(self) -> GpuHour:
+        """Give it as the rules of prices take it."""
+        return GpuHour(
+            usd_per_hour=self.usd_per_hour,
+            gpus=self.gpus,
+            input_tokens_per_s=self.input_tokens_per_s,
+            output_tokens_per_s=self.output_tokens_per_s,
+            busy_share=self.busy_share,
+        )
+
+
 class PriceRow(_Frozen):
     """A price of one deployment, in US dollars, over LiteLLM's list.
 
-    `free_because` states why a deployment costs nothing, so that a zero is never a surprise.
+    Either prices per unit, or `gpu_hour` for what runs on rented machines, or `free_because`, which
+    states why a deployment costs nothing, so that a zero is never a surprise.
     """
 
     input_per_million_usd: Decimal | None = Field(default=None, ge=0)
@@ -122,13 +148,14 @@ class PriceRow(_Frozen):
     cache_write_per_million_usd: Decimal | None = Field(default=None, ge=0)
     per_thousand_characters_usd: Decimal | None = Field(default=None, ge=0)
     per_minute_usd: Decimal | None = Field(default=None, ge=0)
+    gpu_hour: GpuHourRow | None = None
     free_because: str | None = None
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> "PriceRow":
-        priced = self.model_dump(exclude={"free_because"}, exclude_none=True)
-        if bool(priced) == bool(self.free_because):
-            raise ValueError("give prices, or say `free_because`, and not both")
+        priced = self.model_dump(exclude={"free_because", "gpu_hour"}, exclude_none=True)
+        if [bool(priced), self.gpu_hour is not None, bool(self.free_because)].count(True) != 1:
+            raise ValueError("give prices, or `gpu_hour`, or say `free_because`: one of the three")
         return self
 
 
@@ -178,6 +205,8 @@ class Deployment(BaseModel):
     model: str
     id: str
     mode: str = "chat"
+    api_base: str | None = None
+    """As it stands in the file: an address, or `os.environ/NAME`."""
     stated: dict[str, Any] = {}
     """All of `model_info`: what the operator says of the model, over LiteLLM's list."""
 
@@ -349,6 +378,7 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
             "model": params.get("model"),
             "id": info.get("id"),
             "mode": info.get("mode", "chat"),
+            "api_base": params.get("api_base"),
             "stated": info,
         }
         try:

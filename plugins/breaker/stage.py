@@ -1,7 +1,7 @@
 """Sends calls past providers whose circuit is open, and learns how each attempt ended."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final
 
 from typing_extensions import override
@@ -24,6 +24,8 @@ class BreakerStage(Stage):
     Args:
         circuits: this worker's copy.
         providers: who runs each model group.
+        is_one_of_several: tells whether a deployment's failure is that of one server while another
+            one like it is well, and so does not speak against the provider.
         probe_anyway: with all tiers' circuits open, try the one that comes back first instead of
             refusing.
     """
@@ -31,8 +33,14 @@ class BreakerStage(Stage):
     name: str = "breaker"
 
     def __init__(
-        self, circuits: Circuits, providers: Mapping[str, str], *, probe_anyway: bool = False
+        self,
+        circuits: Circuits,
+        providers: Mapping[str, str],
+        is_one_of_several: Callable[[str], bool] = lambda _: False,
+        *,
+        probe_anyway: bool = False,
     ) -> None:
+        self._is_one_of_several: Final = is_one_of_several
         self._probe_anyway: Final = probe_anyway
         self._circuits: Final = circuits
         self._providers: Final = providers
@@ -72,7 +80,7 @@ class BreakerStage(Stage):
             if self._circuits.is_fresh(attempt.provider):
                 return
             self._background(self._circuits.succeeded(attempt.provider))
-        elif is_providers_fault(attempt.status):
+        elif is_providers_fault(attempt.status) and not self._is_one_of_several(attempt.deployment):
             self._background(self._circuits.failed(attempt.provider, attempt.retry_after_s))
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:

@@ -110,7 +110,7 @@ def price_findings(
     found: list[Finding] = []
     for name, deployment in configuration.deployments.items():
         price = prices.get(name)
-        remedy = f"add `{name}:` under `sluice.prices`, with prices or `free_because`"
+        remedy = f"add `{name}:` under `sluice.prices`, with prices, `gpu_hour` or `free_because`"
         if price is None:
             found.append(
                 fault("prices", f"{name} ({deployment.model}) has no price: it costs 0", remedy)

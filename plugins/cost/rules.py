@@ -10,6 +10,7 @@ from plugins.core.money import ZERO, rounded
 MILLION: Final = Decimal(1_000_000)
 THOUSAND: Final = Decimal(1_000)
 MINUTE_S: Final = Decimal(60)
+HOUR_S: Final = Decimal(3600)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,45 @@ class Price:
             + usage.output_tokens * self.output_usd
             + usage.characters * self.character_usd
             + usage.audio_s * self.second_usd
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GpuHour:
+    """What it takes to turn the rent of GPUs into prices of tokens.
+
+    Args:
+        usd_per_hour: rent of one GPU, US dollars an hour.
+        gpus: how many of them one replica occupies, at least 1.
+        input_tokens_per_s: prompt tokens a second that the replica reads at full load while it
+            writes next to nothing; above 0.
+        output_tokens_per_s: completion tokens a second that it writes at full load, all requests
+            together, while it reads next to nothing; above 0.
+        busy_share: the part of the rented time in which it works, above 0 and at most 1; what
+            stands idle is paid for as well.
+    """
+
+    usd_per_hour: Decimal
+    gpus: int
+    input_tokens_per_s: Decimal
+    output_tokens_per_s: Decimal
+    busy_share: Decimal = Decimal(1)
+
+    def price(self) -> Price:
+        """Price a token by the time for which it occupies the GPUs.
+
+        A call that reads `i` tokens and writes `o` occupies them for
+        `i / input_tokens_per_s + o / output_tokens_per_s` seconds, and a second of work costs
+        `usd_per_hour * gpus / 3600 / busy_share`. That adds up only if each throughput was measured
+        without the other kind of work: taken from one mixed run, every second would count twice.
+
+        Returns:
+            Dollars per token, not rounded: a call's cost is.
+        """
+        second_usd = self.usd_per_hour * self.gpus / HOUR_S / self.busy_share
+        return Price(
+            input_usd=second_usd / self.input_tokens_per_s,
+            output_usd=second_usd / self.output_tokens_per_s,
         )
 
 

@@ -5,7 +5,7 @@ decided before or after LiteLLM is driven by the door, which sees every endpoint
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import httpx
@@ -25,6 +25,8 @@ from plugins.proxy import calls
 # 422 on purpose: after routing, 401, 404, 408, 429 and 5xx would count against the deployment. The
 # door replaces the answer by the refusal itself.
 _REFUSED_STATUS: Final = 422
+_OURS: Final = frozenset({"vllm"})
+"""Providers that are servers of the operator's own."""
 _PASSED: Final = "guards_passed"
 _SENT_AT: Final = "api_call_start_time"
 GRACE_S: Final = 5.0
@@ -92,6 +94,10 @@ def guardrail_class(make_stage: Callable[[], Stage]) -> type[StageGuardrail]:
     return Leaf
 
 
+ChooseDeployment = Callable[[Call, Sequence[str]], str | None]
+"""Chooses one of a group's deployments for a call's next attempt; None leaves it to LiteLLM."""
+
+
 class Conductor(CustomLogger):
     """Sends each try to the model group that the door has chosen, and follows it.
 
@@ -99,6 +105,7 @@ class Conductor(CustomLogger):
         stages: gives the stages that are on, in order.
         providers: provider of each deployment.
         practice: providers for which a practice server stands in.
+        choose: chooses among the deployments of one group.
     """
 
     def __init__(
@@ -106,8 +113,10 @@ class Conductor(CustomLogger):
         stages: Callable[[], tuple[Stage, ...]],
         providers: Mapping[str, str],
         practice: frozenset[str],
+        choose: ChooseDeployment = lambda _call, _deployments: None,
     ) -> None:
         super().__init__()  # pyright: ignore[reportUnknownMemberType] - LiteLLM types it loosely
+        self._choose: Final = choose
         self._practice: Final = practice
         self._stages: Final = stages
         self._providers: Final = providers
@@ -127,6 +136,23 @@ class Conductor(CustomLogger):
         return data
 
     @override
+    async def async_filter_deployments(
+        self,
+        model: str,
+        healthy_deployments: list[Any],
+        messages: Any,
+        request_kwargs: dict[str, Any] | None = None,
+        parent_otel_span: Any = None,
+    ) -> list[Any]:
+        """Leave the one deployment that the attempt is to go to; asked anew for every attempt."""
+        call = calls.find(request_kwargs or {})
+        if call is None or len(healthy_deployments) < 2:
+            return healthy_deployments
+        by_id = {_id_of(deployment): deployment for deployment in healthy_deployments}
+        chosen = self._choose(call, tuple(by_id))
+        return healthy_deployments if chosen is None else [by_id[chosen]]
+
+    @override
     async def async_pre_call_deployment_hook(
         self, kwargs: dict[str, Any], call_type: Any
     ) -> dict[str, Any] | None:
@@ -136,7 +162,8 @@ class Conductor(CustomLogger):
             return None
         attempt = _attempt(kwargs, self._providers)
         if any(a.deployment == attempt.deployment and a.ended_s is None for a in call.attempts):
-            return None  # /v1/messages runs this hook twice for one attempt
+            # /v1/messages runs this hook twice for one attempt
+            return {**kwargs, **_traced(kwargs, call, attempt)}
         call.attempts.append(attempt)
         call.practice = attempt.provider in self._practice
         for stage in self._stages():
@@ -145,7 +172,7 @@ class Conductor(CustomLogger):
         limits = call.time_limits
         connect_s = limits.connect_s
         timeout = httpx.Timeout(limits.longest_s + GRACE_S, connect=connect_s, pool=connect_s)
-        return {**kwargs, "timeout": timeout}
+        return {**kwargs, "timeout": timeout, **_traced(kwargs, call, attempt)}
 
     @override
     async def async_log_failure_event(
@@ -181,6 +208,15 @@ class Conductor(CustomLogger):
             await stage.attempt_ended(call, attempt)
 
 
+def _traced(kwargs: Mapping[str, Any], call: Call, attempt: Attempt) -> dict[str, Any]:
+    """Hand the caller's trace on to our own servers; other providers have no use for it."""
+    traceparent = call.context.traceparent
+    if traceparent is None or attempt.provider not in _OURS:
+        return {}
+    headers = cast("dict[str, str]", kwargs.get("extra_headers") or {})
+    return {"extra_headers": {"traceparent": traceparent, **headers}}
+
+
 def _retry_after_s(error: Any) -> float:
     """Read how long a provider asks to be left alone; 0 when it does not say so in seconds."""
     headers = getattr(error, "litellm_response_headers", None) or getattr(
@@ -194,6 +230,11 @@ def _refuse_if(call: Call, refusal: GatewayError | None) -> None:
     if refusal is not None:
         call.refusal = refusal
         raise HTTPException(_REFUSED_STATUS, detail={"error": refusal.code})
+
+
+def _id_of(deployment: Mapping[str, Any]) -> str:
+    info = cast("dict[str, Any]", deployment.get("model_info") or {})
+    return str(info.get("id") or "")
 
 
 def _attempt(kwargs: Mapping[str, Any], providers: Mapping[str, str]) -> Attempt:

@@ -131,6 +131,9 @@ def _from_list(entry: Mapping[str, Any]) -> Price:
 
 
 def _from_policy(row: PriceRow) -> Price:
+    if row.gpu_hour is not None:
+        return row.gpu_hour.rule.price()
+
     def per_token(amount: Any) -> Any:
         return None if amount is None else amount / MILLION
 

@@ -8,13 +8,14 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
 import litellm
 
 from plugins.assembly import STAGES, Parts, build
+from plugins.core.call import Call
 from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 from plugins.proxy import host
@@ -24,6 +25,7 @@ from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
 from plugins.proxy.prices import abilities_of, lifecycle_notes, price_list, prices_of
 from plugins.proxy.quiet import quieten
 from plugins.proxy.tiers import App
+from plugins.replicas.stage import ReplicasStage
 from plugins.settings import DEFAULT_CONFIG, NOTICES, environment, load
 
 DATABASE_WAIT_S: Final = 60.0
@@ -60,7 +62,7 @@ async def install() -> None:
     plugged = PluggedIn(parts)
     providers = {name: d.provider for name, d in configuration.deployments.items()}
     practice = parts.environment.practice
-    conductor = Conductor(plugged.stages, providers, practice)
+    conductor = Conductor(plugged.stages, providers, practice, plugged.choose)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
     host.mark_absent()
     quieten()
@@ -86,6 +88,7 @@ async def install() -> None:
             parts.drain.run(),
             parts.circuits.run(),
             parts.sharing.run(),
+            parts.scraper.run(),
             _open(door, application, parts, plugged),
         )
     )
@@ -124,6 +127,12 @@ class PluggedIn:
         """Give the names of the stages whose `check_input` a LiteLLM guardrail drives."""
         self.stages()
         return self._guarded
+
+    def choose(self, call: Call, deployments: Sequence[str]) -> str | None:
+        """Choose among a group's deployments; None, for LiteLLM to do it, with the plugin off."""
+        if not any(isinstance(stage, ReplicasStage) for stage in self.stages()):
+            return None
+        return self._parts.replicas.choose(call, deployments)
 
     def missing(self) -> list[str]:
         """Name the plugins that the configuration lists and LiteLLM did not take up."""

@@ -143,7 +143,12 @@ def eventually(ask: Callable[[], T], good: Callable[[T], bool], limit_s: float =
 
 @contextlib.contextmanager
 def running(
-    data_dir: Path, *, workers: int = 1, probe: bool = False, **variables: str
+    data_dir: Path,
+    *,
+    workers: int = 1,
+    probe: bool = False,
+    config: Path | None = None,
+    **variables: str,
 ) -> Iterator[Gateway]:
     """Start `sluice up` on a free port; stop it as an operator would.
 
@@ -151,6 +156,7 @@ def running(
         data_dir: an empty folder for everything it keeps.
         workers: of the proxy.
         probe: plug the tests' probe in.
+        config: in place of the project's own `proxy_config.yaml`.
         variables: more of the environment.
     """
     port = free_port()
@@ -160,7 +166,9 @@ def running(
     command += ["--data-dir", str(data_dir / "sluice"), "--workers", str(workers)]
     command += ["--ready-file", str(ready_file)]
     if probe:
-        command += ["--config", str(_probed_config(data_dir))]
+        config = _probed_config(data_dir)
+    if config is not None:
+        command += ["--config", str(config)]
     env = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_API_BASE"))}
     env = {k: v for k, v in env.items() if k not in {"DATABASE_URL", "REDIS_URL", "SLUICE_SECRET"}}
     env |= {"SLUICE_TEST_PROBE": str(probe_file), "PYTHONPATH": str(ROOT), **variables}

@@ -149,8 +149,7 @@ def test_somebody_elses_callbacks_are_left_to_litellm(raw: dict[str, Any]) -> No
 
 
 def test_a_plugin_switched_off_is_named_and_is_no_fault(raw: dict[str, Any]) -> None:
-    on = ["plugins.callbacks.agents", "plugins.callbacks.breaker"]
-    raw["litellm_settings"]["callbacks"] = on
+    raw["litellm_settings"]["callbacks"] = ["plugins.callbacks.agents", "plugins.callbacks.breaker"]
     found = configuration.plugin_findings(raw, ["agents", "breaker", "ledger"], EXPORTED)
     assert found == [ok("plugins", "on: agents, breaker; off: ledger")]
 

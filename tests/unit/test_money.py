@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from plugins.core.call import Usage
 from plugins.core.money import printed_usd, rounded, usd
-from plugins.cost.rules import Price, zero_cost_note
+from plugins.cost.rules import GpuHour, Price, zero_cost_note
 
 TOKENS = st.integers(0, 10_000_000)
 PER_TOKEN = st.decimals(0, 1, places=12, allow_nan=False, allow_infinity=False)
@@ -86,3 +86,32 @@ def test_a_zero_cost_is_never_a_silent_bargain(
 
 def test_a_cost_needs_no_note() -> None:
     assert zero_cost_note(None, Usage(10, 5), Decimal("0.1")) is None
+
+
+RATES = st.integers(1, 1_000_000).map(Decimal)
+RENTS = st.decimals("0.01", 1000, places=2)
+
+
+def test_an_hour_of_reading_costs_the_rent_of_an_hour() -> None:
+    price = GpuHour(Decimal("2.50"), 1, Decimal(8000), Decimal(1200)).price()
+    assert price.of(Usage(8000 * 3600, 0)) == Decimal("2.50")
+    assert price.of(Usage(0, 1200 * 3600)) == Decimal("2.50")
+
+
+def test_two_gpus_cost_twice_and_idle_hours_are_paid_by_the_busy_ones() -> None:
+    one = GpuHour(Decimal(2), 1, Decimal(1000), Decimal(100))
+    two = GpuHour(Decimal(2), 2, Decimal(1000), Decimal(100))
+    half_idle = GpuHour(Decimal(2), 1, Decimal(1000), Decimal(100), busy_share=Decimal("0.5"))
+    used = Usage(36_000, 3_600)
+    assert one.price().of(used) == Decimal("0.04")
+    assert two.price().of(used) == half_idle.price().of(used) == Decimal("0.08")
+
+
+@given(RENTS, st.integers(1, 8), RATES, RATES, TOKENS, TOKENS)
+def test_a_call_costs_the_seconds_for_which_it_occupies_the_gpus(
+    rent: Decimal, gpus: int, reads: Decimal, writes: Decimal, tokens_in: int, tokens_out: int
+) -> None:
+    occupied_s = tokens_in / reads + tokens_out / writes
+    cost = GpuHour(rent, gpus, reads, writes).price().of(Usage(tokens_in, tokens_out))
+    # Apart by rounding alone: a twelfth place for the cost, 28 digits for the price of a token.
+    assert abs(cost - occupied_s * rent * gpus / 3600) <= Decimal("1e-12")

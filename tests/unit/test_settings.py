@@ -129,10 +129,41 @@ def test_the_policy_states_a_retired_model_and_its_date() -> None:
     assert policy.retired == {"claude-3-5-sonnet": date(2025, 10, 28)}
 
 
-@pytest.mark.parametrize("row", [{}, {"input_per_million_usd": 1, "free_because": "x"}])
+GPU_HOUR = {"usd_per_hour": "2.50", "input_tokens_per_s": 8000, "output_tokens_per_s": 1200}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {},
+        {"input_per_million_usd": 1, "free_because": "x"},
+        {"gpu_hour": GPU_HOUR, "free_because": "x"},
+        {"gpu_hour": GPU_HOUR, "output_per_million_usd": 1},
+    ],
+)
 def test_a_price_is_given_or_explained(row: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="free_because"):
         settings.PriceRow.model_validate(row)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("usd_per_hour", 0),
+        ("usd_per_hour", "-1"),
+        ("usd_per_hour", "Infinity"),
+        ("usd_per_hour", "NaN"),
+        ("gpus", 0),
+        ("input_tokens_per_s", 0),
+        ("output_tokens_per_s", "-1"),
+        ("busy_share", 0),
+        ("busy_share", "1.01"),
+        ("tokens_per_s", 1),
+    ],
+)
+def test_a_gpu_hour_that_cannot_be_is_refused(field: str, value: object) -> None:
+    with pytest.raises(ValueError, match=field):
+        settings.PriceRow.model_validate({"gpu_hour": {**GPU_HOUR, field: value}})
 
 
 def test_prices_are_decimals() -> None:
