@@ -63,6 +63,7 @@ class CacheStage(Stage):
     """
 
     name: str = "cache"
+    last: bool = True
 
     def __init__(
         self,

@@ -36,9 +36,11 @@ class Stage:
 
     Args:
         name: the word by which `proxy_config.yaml` switches it on.
+        last: it comes after all others, also those that `assembly.py` does not know.
     """
 
     name: str = ""
+    last: bool = False
 
     async def admit(self, call: Call) -> GatewayError | None:
         """Decide, before the host sees the call, whether it may enter."""
