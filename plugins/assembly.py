@@ -3,11 +3,13 @@
 Read this first: `STAGES` is the way of a call, in code.
 """
 
+import logging
 import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,8 +17,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from plugins.agents.abilities import Abilities
 from plugins.agents.rules import Catalogue
 from plugins.agents.stage import AgentsStage
-from plugins.alerts.log import LogSender
-from plugins.breaker.alerting import told
+from plugins.alerts.claims import Claims
+from plugins.alerts.configuration import AlertsPolicy
+from plugins.alerts.delivery import Delivery
+from plugins.alerts.dispatch import Dispatcher
+from plugins.alerts.families import QUEUE
+from plugins.alerts.http import HttpPost
+from plugins.breaker import signals
+from plugins.breaker.changes import telling
 from plugins.breaker.rules import is_providers_fault
 from plugins.breaker.stage import UNCOUNTED, BreakerStage
 from plugins.breaker.store import Circuits
@@ -27,6 +35,8 @@ from plugins.cache.stage import CacheStage
 from plugins.cache.store import CacheStore
 from plugins.core.call import Attempt, Call
 from plugins.core.clock import Clock, SystemClock
+from plugins.core.limit import RateLimit
+from plugins.core.metrics import Metrics
 from plugins.core.money import ZERO
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
@@ -34,6 +44,14 @@ from plugins.cost.rules import Price
 from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
+from plugins.events.otel import OtelEvents
+from plugins.limits.stage import LimitPolicy, LimitsStage
+from plugins.limits.store import Limiter
+from plugins.metrics import slots
+from plugins.metrics.families import SPOOL_ENTRIES, STORE_AWAY
+from plugins.metrics.files import FileMetrics, NoMetrics
+from plugins.metrics.sampler import Reading, Sampler
+from plugins.metrics.stage import MetricsStage
 from plugins.prompt_caching.stage import PromptCachingStage
 from plugins.replicas.board import Board
 from plugins.replicas.scrape import Scraper, metrics_urls
@@ -68,11 +86,21 @@ class Parts:
     sharing: Sharing
     replicas: Board
     scraper: Scraper
+    alerts: Dispatcher
+    metrics: Metrics
+    metrics_folder: Path | None
+    sampler: Sampler
+    limiter: Limiter
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
         """Give all deployments of `model_list`."""
         return tuple(self.configuration.deployments.values())
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """Name who runs the deployments."""
+        return frozenset(deployment.provider for deployment in self.deployments)
 
     def catalogue_names(self) -> tuple[frozenset[str], frozenset[str]]:
         """Give the agents and the plain models that exist."""
@@ -99,6 +127,12 @@ def _is_servers_fault(attempt: Attempt) -> bool:
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue, parts.abilities),
+    "limits": lambda parts: LimitsStage(
+        parts.limiter,
+        limit_policy(parts.configuration),
+        {d.model_name: d.provider for d in parts.deployments},
+        parts.clock,
+    ),
     "breaker": lambda parts: BreakerStage(
         parts.circuits,
         {d.model_name: d.provider for d in parts.deployments},
@@ -112,6 +146,9 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     ),
     "replicas": lambda parts: ReplicasStage(parts.replicas, _is_servers_fault),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
+    "metrics": lambda parts: MetricsStage(
+        parts.metrics, parts.configuration.agents, parts.providers
+    ),
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
         parts.sharing,
@@ -122,6 +159,8 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.clock,
     ),
 }
+
+_log: Final = logging.getLogger("sluice")
 
 
 def build(
@@ -144,16 +183,16 @@ def build(
     spool = Spool(environment.data_dir / "spool")
     hasher = KeyHasher(environment.secret)
     ledger = LedgerStore(engine)
-    alerts = LogSender()
+    replicas, scraper = _replicas(configuration, clock)
+    metrics, metrics_folder = _metrics(environment.data_dir / "metrics")
+    alerts = _alerts(configuration.policy.alerts, link, metrics, clock)
+    circuits = _circuits(configuration, link, clock, metrics, alerts)
+    directory = KeyDirectory(engine, hasher, clock)
+    readings = _readings(configuration, circuits, link, directory, spool, alerts)
     sealer = Sealer(environment.secret)
     own = environment.cache_redis_url
     cached = CacheStore(
         RedisLink(own, clock) if own else link, sealer, configuration.policy.cache.policy, clock
-    )
-    deployments = configuration.deployments.values()
-    replicas = Board({d.id: d.model_name for d in deployments}, clock.monotonic_s, random.random)
-    figures = metrics_urls(
-        {d.id: d.api_base for d in deployments if d.provider == "vllm"}, os.environ
     )
     return Parts(
         configuration=configuration,
@@ -165,20 +204,97 @@ def build(
         link=link,
         spool=spool,
         catalogue=Catalogue(configuration.agents, configuration.modes, configuration.text_only),
-        directory=KeyDirectory(engine, hasher, clock),
+        directory=directory,
         tenants=TenantStore(engine, hasher),
         ledger=ledger,
         drain=Drain(link, spool, ledger, engine, clock),
-        circuits=Circuits(
-            link,
-            clock,
-            configuration.policy.breaker.policy,
-            random.random,
-            lambda provider, before, after: told(alerts, provider, before, after),
-        ),
+        circuits=circuits,
         sealer=sealer,
         cached=cached,
         sharing=Sharing(cached, Copies(clock), clock),
         replicas=replicas,
-        scraper=Scraper(replicas, figures, random.random),
+        scraper=scraper,
+        alerts=alerts,
+        metrics=metrics,
+        metrics_folder=metrics_folder,
+        sampler=Sampler(metrics, readings),
+        limiter=Limiter(link, clock, workers=environment.workers),
     )
+
+
+def limit_policy(configuration: Configuration) -> LimitPolicy:
+    """Give the rate limits that `proxy_config.yaml` states."""
+    stated = configuration.policy.rate_limits
+    return LimitPolicy(
+        providers=stated.of_providers,
+        tenant=stated.tenant.limit if stated.tenant else RateLimit(),
+        key=stated.key.limit if stated.key else RateLimit(),
+        usual_answer_tokens=stated.answer_tokens,
+        answer_tokens=stated.agents_answer_tokens,
+    )
+
+
+def _replicas(configuration: Configuration, clock: Clock) -> tuple[Board, Scraper]:
+    deployments = configuration.deployments.values()
+    board = Board({d.id: d.model_name for d in deployments}, clock.monotonic_s, random.random)
+    bases = {d.id: d.api_base for d in deployments if d.provider == "vllm"}
+    return board, Scraper(board, metrics_urls(bases, os.environ), random.random)
+
+
+def _metrics(folder: Path) -> tuple[Metrics, Path | None]:
+    """Open this worker's metrics; without room on the disk calls go on, unmeasured."""
+    try:
+        return FileMetrics(slots.take(folder)), folder
+    except OSError as error:
+        _log.error("metrics are off: %s: %s", folder, error.strerror)
+        return NoMetrics(), None
+
+
+def _alerts(policy: AlertsPolicy, link: RedisLink, metrics: Metrics, clock: Clock) -> Dispatcher:
+    post = HttpPost()
+    deliveries = [
+        Delivery(target, post, metrics, clock, random.random) for target in policy.targets()
+    ]
+    return Dispatcher(Claims(link, clock, policy.repeat_s), deliveries, metrics, clock)
+
+
+def _circuits(
+    configuration: Configuration,
+    link: RedisLink,
+    clock: Clock,
+    metrics: Metrics,
+    alerts: Dispatcher,
+) -> Circuits:
+    listeners = (
+        signals.logged,
+        signals.counted(metrics),
+        signals.traced(OtelEvents()),
+        signals.alerted(alerts),
+    )
+    policy = configuration.policy.breaker.policy
+    return Circuits(link, clock, policy, random.random, telling(listeners))
+
+
+def _readings(
+    configuration: Configuration,
+    circuits: Circuits,
+    link: RedisLink,
+    directory: KeyDirectory,
+    spool: Spool,
+    alerts: Dispatcher,
+) -> list[Reading]:
+    """List what is read once a second rather than counted."""
+
+    async def stores() -> Mapping[tuple[str, ...], float]:
+        return {("redis",): float(link.is_away), ("postgres",): float(directory.away)}
+
+    async def spooled() -> Mapping[tuple[str, ...], float]:
+        return {(): float(await spool.entries())}
+
+    providers = frozenset(d.provider for d in configuration.deployments.values())
+    return [
+        Reading(signals.STATE, signals.states(circuits, providers)),
+        Reading(STORE_AWAY, stores),
+        Reading(SPOOL_ENTRIES, spooled),
+        Reading(QUEUE, alerts.waiting),
+    ]

@@ -10,6 +10,8 @@ agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 cache = PluginSwitch("cache")
 ledger = PluginSwitch("ledger")
+limits = PluginSwitch("limits")
+metrics = PluginSwitch("metrics")
 prompt_caching = PluginSwitch("prompt_caching")
 replicas = PluginSwitch("replicas")
 
@@ -19,6 +21,8 @@ __all__ = [
     "breaker",
     "cache",
     "ledger",
+    "limits",
+    "metrics",
     "prompt_caching",
     "replicas",
 ]

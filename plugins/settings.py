@@ -1,6 +1,7 @@
 """Environment and `proxy_config.yaml` as frozen objects; every fault is reported at once.
 
-Secrets come from the environment only. `load()` is pure but for reading that one file.
+Secrets come from the environment only. `load()` reads that one file and, for the addresses of
+alerts' receivers, the environment.
 """
 
 import os
@@ -12,12 +13,21 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from typing_extensions import override
 
+from plugins.alerts.configuration import AlertsPolicy
 from plugins.breaker.rules import BreakerPolicy
 from plugins.cache.rules import CachePolicy
 from plugins.core.agent import Agent, TimeLimits
+from plugins.core.limit import MOST, RateLimit
 from plugins.cost.rules import GpuHour
 
 DEFAULT_CONFIG: Final = "proxy_config.yaml"
@@ -184,6 +194,42 @@ class Breaker(_Frozen):
         )
 
 
+class Rate(_Frozen):
+    """Requests (`rpm`) and tokens (`tpm`) a minute; what is left out has no limit."""
+
+    rpm: int | None = Field(default=None, ge=1, le=MOST)
+    tpm: int | None = Field(default=None, ge=1, le=MOST)
+
+    @property
+    def limit(self) -> RateLimit:
+        """Give it as the limits' rules take it."""
+        return RateLimit(self.rpm, self.tpm)
+
+
+class RateLimits(_Frozen):
+    """Limits of each provider, pooled over its deployments, and defaults of tenants and keys.
+
+    `answer_tokens` is what an answer is taken to need for which a call names no bound;
+    `agents_answer_tokens` the same for some agents.
+    """
+
+    providers: dict[str, Rate] = {}
+    tenant: Rate | None = None
+    key: Rate | None = None
+    answer_tokens: int = Field(default=500, ge=1, le=1_000_000)
+    agents_answer_tokens: dict[str, Annotated[int, Field(ge=1, le=1_000_000)]] = {}
+
+    @field_validator("tenant", "key", mode="before")
+    @classmethod
+    def _none_is_a_word(cls, value: object) -> object:
+        return None if value == "none" else value
+
+    @property
+    def of_providers(self) -> dict[str, RateLimit]:
+        """Give the providers' limits as the rules take them."""
+        return {name: rate.limit for name, rate in self.providers.items()}
+
+
 class Policy(_Frozen):
     """The `sluice:` section."""
 
@@ -193,6 +239,8 @@ class Policy(_Frozen):
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
     cache: Cache = Cache()
+    alerts: AlertsPolicy = AlertsPolicy()
+    rate_limits: RateLimits = RateLimits()
     time_limits: TimeLimitsIn = TimeLimitsIn()
 
 
@@ -227,6 +275,8 @@ class Environment(_Frozen):
         secret: at least 32 characters; losing it makes every key invalid.
         data_dir: holds the spool; it must survive a restart.
         practice: providers for which a practice server stands in.
+        metrics_token: opens `GET /metrics` to a scraper; empty leaves it to administrators.
+        workers: how many share the limits, until Redis tells.
     """
 
     database_url: str
@@ -235,6 +285,8 @@ class Environment(_Frozen):
     secret: str = Field(min_length=32, repr=False)
     data_dir: Path = Path(".sluice")
     practice: frozenset[str] = frozenset()
+    metrics_token: str = Field(default="", pattern=r"^$|^[!-~]{16,}$", repr=False)
+    workers: int = Field(default=1, ge=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,11 +330,14 @@ class Configuration:
         return self.policy.time_limits.over(TimeLimits())
 
 
-def load(path: Path | str = DEFAULT_CONFIG) -> Configuration:
+def load(
+    path: Path | str = DEFAULT_CONFIG, environ: Mapping[str, str] | None = None
+) -> Configuration:
     """Read and check the configuration file.
 
     Args:
         path: `proxy_config.yaml`.
+        environ: what `os.environ/NAME` under `sluice` refers to; None for the process's own.
 
     Returns:
         The configuration, frozen.
@@ -293,7 +348,7 @@ def load(path: Path | str = DEFAULT_CONFIG) -> Configuration:
     raw = read(Path(path))
     faults: list[str] = []
     deployments = _deployments(raw, faults)
-    policy = _policy(raw.get("sluice"), faults)
+    policy = _policy(raw.get("sluice"), faults, os.environ if environ is None else environ)
     callbacks = _listing(_mapping(raw.get("litellm_settings")), "callbacks", faults)
     if policy:
         faults += _dangling(policy, deployments)
@@ -318,6 +373,8 @@ def environment(environ: Mapping[str, str] | None = None) -> Environment:
         "secret": env.get("SLUICE_SECRET"),
         "data_dir": env.get("SLUICE_DATA_DIR"),
         "practice": frozenset(p for p in practice if p),
+        "metrics_token": env.get("SLUICE_METRICS_TOKEN"),
+        "workers": env.get("SLUICE_WORKERS"),
     }
     try:
         return Environment.model_validate({k: v for k, v in found.items() if v is not None})
@@ -393,9 +450,10 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
     return found
 
 
-def _policy(section: object, faults: list[str]) -> Policy | None:
+def _policy(section: object, faults: list[str], environ: Mapping[str, str]) -> Policy | None:
+    context = {"environ": environ}
     try:
-        return Policy.model_validate(section if section is not None else {})
+        return Policy.model_validate(section if section is not None else {}, context=context)
     except ValidationError as error:
         faults += _listed(error, "sluice")
         return None
@@ -424,3 +482,18 @@ def _dangling(policy: Policy, deployments: list[Deployment]) -> Iterator[str]:
     for name in policy.prices:
         if name not in ids:
             yield f"sluice.prices.{name}: no deployment has this model_info.id"
+    yield from _unlimited(policy, {d.provider for d in deployments})
+
+
+def _unlimited(policy: Policy, providers: set[str]) -> Iterator[str]:
+    """Find limits that nothing would ever be counted against: a misspelt name."""
+    limits = policy.rate_limits
+    for kind, field, given, known in (
+        ("provider", "providers", limits.providers, providers),
+        ("agent", "agents_answer_tokens", limits.agents_answer_tokens, set(policy.agents)),
+    ):
+        for name in sorted(given.keys() - known):
+            yield (
+                f"sluice.rate_limits.{field}.{name}: no {kind} of this name; known:"
+                f" {', '.join(sorted(known))}"
+            )

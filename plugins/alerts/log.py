@@ -1,9 +1,10 @@
-"""Alerts in the log: the sender that is always there."""
+"""Alerts in the log: the sender that is always there and cannot be down."""
 
 import logging
+from datetime import datetime
 from typing import Final
 
-from plugins.core.alerts import Alert
+from plugins.alerts.notice import Notice
 
 _log: Final = logging.getLogger("sluice.alerts")
 
@@ -11,7 +12,7 @@ _log: Final = logging.getLogger("sluice.alerts")
 class LogSender:
     """Writes each alert as a warning."""
 
-    def send(self, alert: Alert) -> None:
-        """Write one line: state, severity, name and the sentence."""
-        state = "resolved" if alert.resolved else "firing"
-        _log.warning("%s [%s] %s: %s", state, alert.severity, alert.name, alert.summary)
+    def request(self, notice: Notice, now: datetime) -> None:
+        """Write one line: state, severity, name and the sentence; there is no request to make."""
+        alert = notice.alert
+        _log.warning("%s [%s] %s: %s", alert.state, alert.severity, alert.name, alert.summary)

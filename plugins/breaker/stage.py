@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from plugins.breaker.alerting import title
+from plugins.breaker.changes import title
 from plugins.breaker.rules import Permit, is_providers_fault
 from plugins.breaker.store import Circuits
 from plugins.core.call import EMPTY_ANSWER, HOST_REFUSED, Attempt, Call

@@ -15,10 +15,12 @@ COMMANDS: Final = {
     "up": "Start the gateway with everything it needs, and keep it running.",
     "check": "Find the faults of configuration, environment and stores, and how to mend them.",
     "migrate": "Bring the database to this release's schema.",
-    "tenants": "Make, list, suspend and resume tenants.",
-    "keys": "Make, list, rotate and revoke virtual keys.",
+    "tenants": "Make, list, limit, suspend and resume tenants.",
+    "keys": "Make, list, limit, rotate and revoke virtual keys.",
     "circuits": "Show the providers' circuit breakers, and set them by hand.",
     "cache": "Show what the response cache holds and saves, and empty it.",
+    "alerts": "Try the senders of alerts.",
+    "limits": "Show what is used of each limit of requests and tokens a minute.",
     "spend": "Show what was spent, by day, agent or model.",
 }
 

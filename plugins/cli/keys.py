@@ -9,6 +9,7 @@ import typer
 
 from plugins.cli import output
 from plugins.cli.client import DEFAULT_URL, AsJson, KeyFile, Url, connect
+from plugins.cli.limits import HOW, Rpm, Tpm, shown, wanted
 from plugins.cli.output import CommandError
 
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False)
@@ -16,12 +17,16 @@ MOST_GRACE: Final = timedelta(days=30)
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _SPAN: Final = re.compile(r"([0-9]{1,6})([smhdw])")
 _KEY_ID: Final = re.compile(r"[0-9A-Za-z]{10}")
+COLUMNS: Final = (
+    *("KEY_ID", "TENANT", "STATE", "LABEL", "AGENTS", "MODELS"),
+    *("RPM", "TPM", "EXPIRES", "CREATED"),
+)
 KeyId = Annotated[str, typer.Argument(metavar="KEY_ID", help="As `sluice keys list` shows it.")]
 
 
 @app.callback()
 def keys() -> None:
-    """Make, list, rotate and revoke virtual keys.
+    """Make, list, limit, rotate and revoke virtual keys.
 
     Needs an administrator's key in SLUICE_ADMIN_KEY, but for `new-admin`.
     """
@@ -40,6 +45,8 @@ def create(
     expires: Annotated[
         str | None, typer.Option(help="30d, 12h, or a moment such as 2027-01-31T12:00Z.")
     ] = None,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
     admin: Annotated[bool, typer.Option("--admin", help="Make an administrator's key.")] = False,
     url: Url = DEFAULT_URL,
     key_file: KeyFile = None,
@@ -49,15 +56,16 @@ def create(
     with output.reporting(as_json=as_json):
         if admin == bool(tenant):
             raise CommandError("name the tenant with --tenant, or say --admin, one of the two")
-        wanted = {
+        key = {
             "tenant_id": tenant or None,
             "role": "admin" if admin else "tenant",
             "label": label,
             "agents": agent or [],
             "models": model or [],
             "expires_at": moment(expires, datetime.now(UTC)).isoformat() if expires else None,
+            **wanted(rpm, tpm),
         }
-        _show_new(connect(url, key_file).post("/sluice/keys", wanted), as_json=as_json)
+        _show_new(connect(url, key_file).post("/sluice/keys", key), as_json=as_json)
 
 
 @app.command("list")
@@ -81,8 +89,33 @@ def list_all(
             output.write_json(found)
             return
         now = datetime.now(UTC)
-        columns = ("KEY_ID", "TENANT", "STATE", "LABEL", "AGENTS", "MODELS", "EXPIRES", "CREATED")
-        output.show_table(columns, [_row(key, now) for key in found])
+        output.show_table(COLUMNS, [_row(key, now) for key in found])
+
+
+@app.command("set")
+def set_limits(
+    key_id: KeyId,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    url: Url = DEFAULT_URL,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Limit what a key may ask in a minute; its tenant's limit holds beside it."""
+    with output.reporting(as_json=as_json):
+        limits = wanted(rpm, tpm)
+        if not limits:
+            raise CommandError(f"nothing to set: give --rpm or --tpm, each {HOW}")
+        path = f"/sluice/keys/{checked_key_id(key_id)}"
+        made = connect(url, key_file).patch(path, limits)
+        if as_json:
+            output.write_json(made)
+        else:
+            output.say(
+                f"key {key_id}: requests a minute {shown(made['requests_per_minute'])},"
+                f" tokens a minute {shown(made['tokens_per_minute'])};"
+                " every worker follows within two seconds"
+            )
 
 
 @app.command()
@@ -225,6 +258,8 @@ def _row(key: dict[str, Any], now: datetime) -> tuple[object, ...]:
         key["label"],
         ", ".join(key["agents"]) or "all",
         ", ".join(key["models"]) or "all",
+        shown(key["requests_per_minute"]),
+        shown(key["tokens_per_minute"]),
         output.minute(key["expires_at"]) or "never",
         output.minute(key["created_at"]),
     )

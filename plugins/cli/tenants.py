@@ -6,6 +6,7 @@ import typer
 
 from plugins.cli import output
 from plugins.cli.client import DEFAULT_URL, AsJson, KeyFile, Url, connect, segment
+from plugins.cli.limits import HOW, Rpm, Tpm, shown, wanted
 
 if TYPE_CHECKING:
     from plugins.cli.client import Client
@@ -19,7 +20,7 @@ TenantId = Annotated[
 
 @app.callback()
 def tenants() -> None:
-    """Make, list, suspend and resume tenants.
+    """Make, list, limit, suspend and resume tenants.
 
     Needs an administrator's key in SLUICE_ADMIN_KEY.
     """
@@ -29,6 +30,8 @@ def tenants() -> None:
 def create(
     tenant_id: TenantId,
     name: Annotated[str, typer.Option(help="For people; the ID when left out.")] = "",
+    rpm: Rpm = None,
+    tpm: Tpm = None,
     url: Url = DEFAULT_URL,
     key_file: KeyFile = None,
     as_json: AsJson = False,
@@ -36,7 +39,7 @@ def create(
     """Make a tenant; `sluice keys create --tenant ID` then makes its first key."""
     with output.reporting(as_json=as_json):
         made = connect(url, key_file).post(
-            "/sluice/tenants", {"tenant_id": tenant_id, "name": name}
+            "/sluice/tenants", {"tenant_id": tenant_id, "name": name, **wanted(rpm, tpm)}
         )
         if as_json:
             output.write_json(made)
@@ -54,10 +57,43 @@ def list_all(url: Url = DEFAULT_URL, key_file: KeyFile = None, as_json: AsJson =
             output.write_json(found)
             return
         rows = [
-            (t["tenant_id"], t["name"], _STATES[t["active"]], output.minute(t["created_at"]))
+            (
+                t["tenant_id"],
+                t["name"],
+                _STATES[t["active"]],
+                shown(t["requests_per_minute"]),
+                shown(t["tokens_per_minute"]),
+                output.minute(t["created_at"]),
+            )
             for t in found
         ]
-        output.show_table(("TENANT", "NAME", "STATE", "CREATED"), rows)
+        output.show_table(("TENANT", "NAME", "STATE", "RPM", "TPM", "CREATED"), rows)
+
+
+@app.command("set")
+def set_limits(
+    tenant_id: TenantId,
+    rpm: Rpm = None,
+    tpm: Tpm = None,
+    url: Url = DEFAULT_URL,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Limit what all of a tenant's keys together may ask in a minute."""
+    with output.reporting(as_json=as_json):
+        limits = wanted(rpm, tpm)
+        if not limits:
+            raise output.CommandError(f"nothing to set: give --rpm or --tpm, each {HOW}")
+        path = f"/sluice/tenants/{segment(tenant_id)}"
+        made = connect(url, key_file).patch(path, limits)
+        if as_json:
+            output.write_json(made)
+        else:
+            output.say(
+                f"tenant {tenant_id}: requests a minute {shown(made['requests_per_minute'])},"
+                f" tokens a minute {shown(made['tokens_per_minute'])};"
+                " every worker follows within two seconds"
+            )
 
 
 @app.command()

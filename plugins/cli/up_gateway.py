@@ -187,6 +187,7 @@ class Gateway:
             root=ROOT,
         )
         environ = environment.proxy_environment(os.environ, settled, upstream)
+        environ["SLUICE_WORKERS"] = str(options.workers)
         more = ("--config", str(settled.config), "--num_workers", str(options.workers))
         return services.proxy(self._place, self._data_dir, environ, self._gate, *more)
 

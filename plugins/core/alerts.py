@@ -1,7 +1,10 @@
 """What people are told of at once, and the port through which it goes."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+
+SEVERITIES: Final = ("critical", "high", "medium")
+"""From the gravest down (SPEC 9.3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,7 @@ class Alert:
         summary: one sentence for people.
         severity: `critical`, `high` or `medium`.
         resolved: tells that it is over.
+        momentary: it has happened and is over; nobody will say that it is resolved.
         labels: more facts, short and bounded.
     """
 
@@ -22,7 +26,13 @@ class Alert:
     summary: str
     severity: str
     resolved: bool = False
+    momentary: bool = False
     labels: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def state(self) -> str:
+        """Name the state: `firing` or `resolved`."""
+        return "resolved" if self.resolved else "firing"
 
 
 class AlertPort(Protocol):

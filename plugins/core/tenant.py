@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from plugins.core.limit import NOT_SET, RateLimit
+
 
 class Role(StrEnum):
     """What a key is for."""
@@ -25,6 +27,8 @@ class Principal:
         agents: agents the key may use; empty means all.
         models: plain model names the key may use; empty means all.
         expires_at: UTC moment from which the key is refused, or None.
+        limit: the key's own figures.
+        tenant_limit: its tenant's, which all its keys share.
     """
 
     key_id: str
@@ -33,3 +37,5 @@ class Principal:
     agents: frozenset[str] = frozenset()
     models: frozenset[str] = frozenset()
     expires_at: datetime | None = None
+    limit: RateLimit = NOT_SET
+    tenant_limit: RateLimit = NOT_SET

@@ -8,13 +8,15 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from plugins.assembly import Parts
+from plugins.alerts import routes as alerts_routes
+from plugins.assembly import Parts, limit_policy
 from plugins.breaker import routes as breaker_routes
 from plugins.cache import routes as cache_routes
 from plugins.cache.report import CacheReport
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
 from plugins.core.tenant import Principal, Role
 from plugins.cost import routes as cost_routes
+from plugins.limits import routes as limits_routes
 from plugins.proxy.door import CALL_ID_KEY, OWN_PREFIX, PRINCIPAL_KEY
 from plugins.proxy.host_errors import not_found
 from plugins.proxy.refusals import refuse
@@ -83,6 +85,16 @@ def build_api(parts: Parts) -> FastAPI:
     providers = {deployment.provider for deployment in parts.deployments}
     app.include_router(
         breaker_routes.router(parts.circuits, providers, administrator), prefix=prefix
+    )
+    app.include_router(alerts_routes.router(parts.alerts, administrator), prefix=prefix)
+    app.include_router(
+        limits_routes.router(
+            parts.limiter,
+            limit_policy(parts.configuration),
+            parts.directory.principals,
+            principal_of,
+        ),
+        prefix=prefix,
     )
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -6,7 +6,7 @@ from typing import Final
 import litellm
 
 from plugins.core.call import Call, Endpoint, Usage, UsageSource
-from plugins.core.tokens import CHARACTERS_PER_TOKEN, prompt_texts
+from plugins.core.tokens import BYTES_PER_TOKEN, prompt_texts
 
 MAX_COUNTED: Final = 400_000
 """Characters beyond this are taken at four to a token: exact counts of megabytes take seconds."""
@@ -44,4 +44,4 @@ def _tokens(text: str) -> int:
         return 0
     rest = max(len(text) - MAX_COUNTED, 0)
     exact = litellm.token_counter(model="gpt-4o", text=text[:MAX_COUNTED])  # pyright: ignore[reportUnknownMemberType]
-    return exact + -(-rest // CHARACTERS_PER_TOKEN)
+    return exact + -(-rest // BYTES_PER_TOKEN)

@@ -33,6 +33,7 @@ from plugins.proxy.inbound import (
     read_body,
     token_of,
 )
+from plugins.proxy.metrics_page import METRICS_PATH
 from plugins.proxy.outbound import Outbound
 from plugins.proxy.refusals import Reply, refuse
 from plugins.proxy.schema import BodyLimits, parse_body
@@ -58,6 +59,7 @@ class Door:
     Args:
         host: LiteLLM's application.
         own: the gateway's own routes, under `/sluice/`.
+        metrics: serves `GET /metrics`, and decides who may.
         directory: tells who holds a key.
         catalogue: names for `/v1/models`.
         stages: gives the stages that are on, in order.
@@ -73,6 +75,7 @@ class Door:
         *,
         host: App,
         own: App,
+        metrics: App,
         directory: KeyDirectory,
         catalogue: Catalogue,
         stages: Callable[[], tuple[Stage, ...]],
@@ -84,6 +87,7 @@ class Door:
     ) -> None:
         self._host: Final = host
         self._own: Final = own
+        self._metrics: Final = metrics
         self._directory: Final = directory
         self._catalogue: Final = catalogue
         self._stages: Final = stages
@@ -137,6 +141,8 @@ class Door:
             await self._say_health(send, path)
         elif path.startswith(OWN_PREFIX):
             await self._serve_own(call_id, scope, receive, send)
+        elif path == METRICS_PATH and scope["method"] == "GET":
+            await self._metrics(scope, receive, send)
         elif path in MODEL_LISTS and scope["method"] == "GET":
             await self._list_models(await self._principal(scope), send)
         else:

@@ -7,6 +7,8 @@ from typing import Final
 
 from typing_extensions import override
 
+ADDRESS_LOGGERS: Final = ("httpx", "httpcore")
+"""They write whole addresses at INFO and DEBUG; those of alerts' receivers hold secrets."""
 HOST_LOGGERS: Final = ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy")
 _CLASSES: Final = re.compile(r"\b\w+(?:Error|Exception)\b")
 _FRAMES: Final = re.compile(r'File "([^"\n]+)", line (\d+)')
@@ -45,6 +47,8 @@ class Quiet(logging.Filter):
 
 
 def quieten() -> None:
-    """Put the filter on LiteLLM's loggers."""
+    """Put the filter on LiteLLM's loggers, and let the HTTP clients' name no address."""
+    for name in ADDRESS_LOGGERS:
+        logging.getLogger(name).setLevel(logging.WARNING)
     for name in HOST_LOGGERS:
         logging.getLogger(name).addFilter(Quiet())

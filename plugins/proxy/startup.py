@@ -22,6 +22,7 @@ from plugins.proxy import host
 from plugins.proxy.api import build_api
 from plugins.proxy.door import Door
 from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
+from plugins.proxy.metrics_page import MetricsPage
 from plugins.proxy.prices import abilities_of, lifecycle_notes, price_list, prices_of
 from plugins.proxy.quiet import quieten
 from plugins.proxy.tiers import App
@@ -71,6 +72,9 @@ async def install() -> None:
     door = Door(
         host=application,
         own=cast("App", build_api(parts)),
+        metrics=MetricsPage(
+            parts.metrics_folder, parts.environment.metrics_token, parts.directory.authenticate
+        ),
         directory=parts.directory,
         catalogue=parts.catalogue,
         stages=plugged.stages,
@@ -89,6 +93,9 @@ async def install() -> None:
             parts.circuits.run(),
             parts.sharing.run(),
             parts.scraper.run(),
+            parts.alerts.run(),
+            parts.sampler.run(),
+            parts.limiter.run(),
             _open(door, application, parts, plugged),
         )
     )

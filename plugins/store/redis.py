@@ -83,6 +83,11 @@ class RedisLink:
         """Tell whether Redis failed a moment ago and is left alone."""
         return self._clock.monotonic_s() < self._quiet_until_s
 
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the last command found Redis away."""
+        return self._away
+
     async def run(self, command: "Callable[[Redis], Awaitable[_T]]") -> _T:
         """Run one command.
 

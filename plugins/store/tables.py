@@ -24,6 +24,12 @@ metadata: Final = MetaData()
 _MONEY: Final = Numeric(24, USD_PLACES)
 _MOMENT: Final = DateTime(timezone=True)
 
+
+def _rate_limit() -> tuple["Column[int]", "Column[int]"]:
+    """Make the columns of a limit: null for the policy's default, 0 for none at all."""
+    return Column("requests_per_minute", Integer), Column("tokens_per_minute", Integer)
+
+
 tenants: Final = Table(
     "tenants",
     metadata,
@@ -31,6 +37,7 @@ tenants: Final = Table(
     Column("name", Text, nullable=False),
     Column("active", Boolean, nullable=False, server_default="true"),
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+    *_rate_limit(),
 )
 
 # One row: bumped in the transaction of every change to keys or tenants. The row's lock orders the
@@ -58,6 +65,7 @@ keys: Final = Table(
     Column("expires_at", _MOMENT),
     Column("revoked_at", _MOMENT),
     Column("rotated_to", Text),
+    *_rate_limit(),
     Column("version", BigInteger, nullable=False, index=True),
 )
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Request
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from plugins.core.clock import Clock
 from plugins.core.errors import InvalidRequest
+from plugins.core.limit import MOST, UNLIMITED, RateLimit
 from plugins.core.tenant import Principal, Role
 from plugins.tenancy.rules import TENANT_ID
 from plugins.tenancy.store import NewKey, TenantStore
@@ -16,6 +17,22 @@ from plugins.tenancy.store import NewKey, TenantStore
 _KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z]{10}$", description="public part of the key")]
 _TenantId = Annotated[str, Path(pattern=rf"^{TENANT_ID.pattern}$")]
 MAX_NAMES: Final = 64
+LIMITS: Final = ("requests_per_minute", "tokens_per_minute")
+NONE: Final = "none"
+"""How a limit is written that is none, whatever the policy's default says."""
+
+
+def _shown(value: object) -> object:
+    return NONE if value == UNLIMITED and not isinstance(value, bool) else value
+
+
+_Wanted = Annotated[int, Field(ge=1, le=MOST)] | Literal["none"] | None
+_Stated = Annotated[int | Literal["none"] | None, BeforeValidator(_shown)]
+_HOW: Final = "a number, `none` for no limit, or null for the policy's default"
+
+
+def _kept(value: int | str | None) -> int | None:
+    return value if value is None or isinstance(value, int) else UNLIMITED
 
 
 class _Body(BaseModel):
@@ -31,17 +48,30 @@ class _Body(BaseModel):
         return value  # pyright: ignore[reportUnknownVariableType]
 
 
-class TenantIn(_Body):
+class _Limits(_Body):
+    requests_per_minute: _Wanted = Field(default=None, description=_HOW)
+    tokens_per_minute: _Wanted = Field(default=None, description=_HOW)
+
+    def limit(self) -> RateLimit:
+        """Give both as they are kept."""
+        return RateLimit(_kept(self.requests_per_minute), _kept(self.tokens_per_minute))
+
+    def given(self) -> dict[str, int | None]:
+        """Give those that the client named, as they are kept, by column."""
+        return {n: _kept(getattr(self, n)) for n in LIMITS if n in self.model_fields_set}
+
+
+class TenantIn(_Limits):
     """A tenant to make."""
 
     tenant_id: str = Field(pattern=rf"^{TENANT_ID.pattern}$")
     name: str = Field(default="", max_length=200)
 
 
-class TenantPatch(_Body):
-    """What may be changed of a tenant."""
+class TenantPatch(_Limits):
+    """What may be changed of a tenant; what is left out stays."""
 
-    active: bool
+    active: bool = Field(default=True, description="false suspends all its keys")
 
 
 class TenantOut(BaseModel):
@@ -51,9 +81,11 @@ class TenantOut(BaseModel):
     name: str
     active: bool
     created_at: datetime
+    requests_per_minute: _Stated
+    tokens_per_minute: _Stated
 
 
-class KeyIn(_Body):
+class KeyIn(_Limits):
     """A key to make."""
 
     tenant_id: str | None = Field(default=None, description="None for an administrator's key")
@@ -62,6 +94,10 @@ class KeyIn(_Body):
     agents: list[str] = Field(default=[], max_length=MAX_NAMES)
     models: list[str] = Field(default=[], max_length=MAX_NAMES)
     expires_at: datetime | None = None
+
+
+class KeyPatch(_Limits):
+    """What may be changed of a key; what is left out stays."""
 
 
 class RotateIn(_Body):
@@ -83,6 +119,8 @@ class KeyOut(BaseModel):
     expires_at: datetime | None
     revoked_at: datetime | None
     rotated_to: str | None
+    requests_per_minute: _Stated
+    tokens_per_minute: _Stated
 
 
 class NewKeyOut(KeyOut):
@@ -113,7 +151,8 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
     @api.post("/tenants", status_code=201, dependencies=admin)
     async def create_tenant(wanted: TenantIn) -> TenantOut:  # pyright: ignore[reportUnusedFunction]
         """Make a tenant."""
-        row = await store.create_tenant(wanted.tenant_id, wanted.name or wanted.tenant_id)
+        name = wanted.name or wanted.tenant_id
+        row = await store.create_tenant(wanted.tenant_id, name, wanted.limit())
         return TenantOut(**row)
 
     @api.get("/tenants", dependencies=admin)
@@ -121,10 +160,11 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         """List all tenants."""
         return [TenantOut(**row) for row in await store.list_tenants()]
 
-    @api.patch("/tenants/{tenant_id}", status_code=204, dependencies=admin)
-    async def change_tenant(tenant_id: _TenantId, change: TenantPatch) -> None:  # pyright: ignore[reportUnusedFunction]
-        """Suspend a tenant, or let it in again."""
-        await store.set_active(tenant_id, active=change.active)
+    @api.patch("/tenants/{tenant_id}", dependencies=admin)
+    async def change_tenant(tenant_id: _TenantId, change: TenantPatch) -> TenantOut:  # pyright: ignore[reportUnusedFunction]
+        """Suspend a tenant or let it in again, or give it other limits."""
+        changes = _named(change, change.model_dump(include={"active"}, exclude_unset=True))
+        return TenantOut(**await store.change_tenant(tenant_id, changes))
 
     @api.post("/keys", status_code=201, dependencies=admin)
     async def create_key(wanted: KeyIn) -> NewKeyOut:  # pyright: ignore[reportUnusedFunction]
@@ -139,6 +179,11 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
     ) -> list[KeyOut]:
         """List keys: a tenant's own, or all for an administrator."""
         return [KeyOut(**row) for row in await store.list_keys(who.tenant_id or None)]
+
+    @api.patch("/keys/{key_id}", dependencies=admin)
+    async def change_key(key_id: _KeyId, change: KeyPatch) -> KeyOut:  # pyright: ignore[reportUnusedFunction]
+        """Give a key other limits, on every worker within two seconds."""
+        return KeyOut(**await store.change_key(key_id, _named(change, {})))
 
     @api.post("/keys/{key_id}/rotate", status_code=201, dependencies=admin)
     async def rotate_key(key_id: _KeyId, how: RotateIn) -> NewKeyOut:  # pyright: ignore[reportUnusedFunction]
@@ -162,9 +207,23 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
             "agents": sorted(who.agents),
             "models": sorted(who.models),
             "expires_at": who.expires_at,
+            **{name: _shown(getattr(who.limit, name)) for name in LIMITS},
         }
 
     return api
+
+
+def _named(change: _Limits, more: dict[str, Any]) -> dict[str, Any]:
+    """Give the changes that the client named.
+
+    Raises:
+        InvalidRequest: when it named none.
+    """
+    changes = more | change.given()
+    if not changes:
+        known = ", ".join(f"`{name}`" for name in type(change).model_fields)
+        raise InvalidRequest(f"nothing is to be changed; name one of {known}")
+    return changes
 
 
 def _new_key(wanted: KeyIn, names: tuple[frozenset[str], frozenset[str]], now: datetime) -> NewKey:
@@ -199,4 +258,5 @@ def _new_key(wanted: KeyIn, names: tuple[frozenset[str], frozenset[str]], now: d
         agents=wanted.agents,
         models=wanted.models,
         expires_at=expires_at,
+        limit=wanted.limit(),
     )

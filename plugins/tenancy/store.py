@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugins.core.clock import Clock
 from plugins.core.errors import Conflict, GatewayError, NotFound, Unavailable
+from plugins.core.limit import NOT_SET, RateLimit
 from plugins.core.tenant import Principal, Role
 from plugins.store.database import is_outage, transaction
 from plugins.store.tables import directory, keys, tenants
@@ -42,6 +43,7 @@ class NewKey:
         agents: agents allowed; empty means all.
         models: plain model names allowed; empty means all.
         expires_at: UTC, or None.
+        limit: its own figures.
     """
 
     role: Role
@@ -50,6 +52,7 @@ class NewKey:
     agents: Sequence[str] = ()
     models: Sequence[str] = ()
     expires_at: datetime | None = None
+    limit: RateLimit = NOT_SET
 
 
 class TenantStore:
@@ -59,14 +62,16 @@ class TenantStore:
         self._engine: Final = engine
         self._hasher: Final = hasher
 
-    async def create_tenant(self, tenant_id: str, name: str) -> Mapping[str, Any]:
+    async def create_tenant(
+        self, tenant_id: str, name: str, limit: RateLimit = NOT_SET
+    ) -> Mapping[str, Any]:
         """Make a tenant.
 
         Raises:
             Conflict: when the identifier is taken.
         """
         async with transaction(self._engine) as connection:
-            statement = insert(tenants).values(tenant_id=tenant_id, name=name)
+            statement = insert(tenants).values(tenant_id=tenant_id, name=name, **asdict(limit))
             inserted = await connection.execute(
                 statement.on_conflict_do_nothing().returning(*tenants.columns)
             )
@@ -80,7 +85,18 @@ class TenantStore:
         return await self._rows(select(tenants).order_by(tenants.c.tenant_id))
 
     async def set_active(self, tenant_id: str, *, active: bool) -> None:
-        """Suspend a tenant or let it in again; all its keys follow within two seconds.
+        """Suspend a tenant or let it in again; as `change_tenant`."""
+        await self.change_tenant(tenant_id, {"active": active})
+
+    async def change_tenant(self, tenant_id: str, changes: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Change a tenant; all its keys follow within two seconds.
+
+        Args:
+            tenant_id: which.
+            changes: new values by column; at least one.
+
+        Returns:
+            The tenant as it is now.
 
         Raises:
             NotFound: when there is no such tenant.
@@ -88,13 +104,18 @@ class TenantStore:
         async with transaction(self._engine) as connection:
             version = await _next_version(connection)
             changed = await connection.execute(
-                update(tenants).where(tenants.c.tenant_id == tenant_id).values(active=active)
+                update(tenants)
+                .where(tenants.c.tenant_id == tenant_id)
+                .values(**changes)
+                .returning(*tenants.columns)
             )
-            if not changed.rowcount:
+            row = changed.mappings().first()
+            if row is None:
                 raise NotFound(f"no tenant {tenant_id!r}; `sluice tenants list` shows them")
             await connection.execute(
                 update(keys).where(keys.c.tenant_id == tenant_id).values(version=version)
             )
+            return {str(key): value for key, value in row.items()}
 
     async def create_key(self, wanted: NewKey) -> tuple[str, Mapping[str, Any]]:
         """Make a key.
@@ -130,6 +151,32 @@ class TenantStore:
             )
             if not changed.rowcount:
                 raise NotFound(f"no key {key_id!r}; `sluice keys list` shows them")
+
+    async def change_key(self, key_id: str, limit: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give a key other limits; every worker follows within two seconds.
+
+        Args:
+            key_id: which.
+            limit: new values by column; at least one.
+
+        Returns:
+            The key as it is now, without its hash.
+
+        Raises:
+            NotFound: when there is no such key.
+        """
+        async with transaction(self._engine) as connection:
+            version = await _next_version(connection)
+            changed = await connection.execute(
+                update(keys)
+                .where(keys.c.key_id == key_id)
+                .values(**limit, version=version)
+                .returning(*_PUBLIC)
+            )
+            row = changed.mappings().first()
+            if row is None:
+                raise NotFound(f"no key {key_id!r}; `sluice keys list` shows them")
+            return {str(key): value for key, value in row.items()}
 
     async def rotate_key(
         self, key_id: str, grace: timedelta, now: datetime
@@ -173,6 +220,13 @@ class TenantStore:
 
 
 _PUBLIC: Final = tuple(c for c in keys.columns if c.name not in {"hash", "version"})
+_SEEN: Final = select(
+    keys,
+    tenants.c.active,
+    tenants.c.requests_per_minute.label("tenant_rpm"),
+    tenants.c.tokens_per_minute.label("tenant_tpm"),
+)
+"""What a worker holds of a key and its tenant."""
 
 
 async def insert_key(
@@ -203,6 +257,7 @@ async def insert_key(
             models=list(wanted.models),
             expires_at=wanted.expires_at,
             version=version,
+            **asdict(wanted.limit),
         )
         .returning(*_PUBLIC)
     )
@@ -226,6 +281,7 @@ def _copy_of(old: "Row[Any]") -> NewKey:
         agents=old.agents,
         models=old.models,
         expires_at=old.expires_at,
+        limit=RateLimit(old.requests_per_minute, old.tokens_per_minute),
     )
 
 
@@ -246,6 +302,8 @@ class KeyDirectory:
         self._unknown: Final[dict[str, None]] = {}
         self._version = -1
         self._lookups: Final = asyncio.Semaphore(MAX_LOOKUPS)
+        self.away = False
+        """The last refresh did not reach PostgreSQL."""
 
     def known(self, token: str) -> Principal | GatewayError | None:
         """Judge a key from memory; None when its identifier has to be looked up first."""
@@ -256,6 +314,10 @@ class KeyDirectory:
         if record is None:
             return None
         return judge(record, self._hasher.hash(token), self._clock.now())
+
+    def principals(self) -> list[Principal]:
+        """List the holders of all keys that this worker knows and that nobody revoked."""
+        return [r.principal for r in self._records.values() if r.revoked_at is None]
 
     async def authenticate(self, token: str) -> Principal | GatewayError:
         """Tell who holds this key, or why it is refused.
@@ -287,7 +349,7 @@ class KeyDirectory:
             await self._lookups.acquire()
         try:
             if key_id not in self._records and key_id not in self._unknown:
-                await self._load(select(keys, tenants.c.active).where(keys.c.key_id == key_id))
+                await self._load(_SEEN.where(keys.c.key_id == key_id))
         finally:
             self._lookups.release()
 
@@ -301,8 +363,7 @@ class KeyDirectory:
             await claim(connection, self._hasher)
             version = (await connection.execute(select(directory.c.version))).scalar_one()
         await self._load(
-            select(keys, tenants.c.active)
-            .where(keys.c.revoked_at.is_(None))
+            _SEEN.where(keys.c.revoked_at.is_(None))
             .order_by(keys.c.created_at.desc())
             .limit(WARM_KEYS)
         )
@@ -314,29 +375,24 @@ class KeyDirectory:
             version = (await connection.execute(select(directory.c.version))).scalar_one()
         if version == self._version:
             return
-        await self._load(
-            select(keys, tenants.c.active)
-            .where(keys.c.version > self._version)
-            .order_by(keys.c.version)
-        )
+        await self._load(_SEEN.where(keys.c.version > self._version).order_by(keys.c.version))
         self._unknown.clear()
         self._version = version
 
     async def run(self) -> None:
         """Refresh for ever; an outage is said once when it begins and once when it ends."""
-        away = False
         while True:
             await asyncio.sleep(POLL_S)
             try:
                 await self.refresh()
             except Exception as error:  # noqa: BLE001 - the loop must outlive any outage
-                if not away:
+                if not self.away:
                     _log.warning("keys are not refreshed: %s", type(error).__name__)
-                away = True
+                self.away = True
             else:
-                if away:
+                if self.away:
                     _log.warning("keys are refreshed again")
-                away = False
+                self.away = False
 
     async def _load(self, query: "Select[Any]") -> None:
         joined = query.select_from(keys.outerjoin(tenants, keys.c.tenant_id == tenants.c.tenant_id))
@@ -362,6 +418,8 @@ def _record(row: "Row[Any]") -> KeyRecord:
         agents=frozenset(row.agents),
         models=frozenset(row.models),
         expires_at=row.expires_at,
+        limit=RateLimit(row.requests_per_minute, row.tokens_per_minute),
+        tenant_limit=RateLimit(row.tenant_rpm, row.tenant_tpm),
     )
     return KeyRecord(
         principal=principal,

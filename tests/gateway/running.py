@@ -148,6 +148,7 @@ def running(
     workers: int = 1,
     probe: bool = False,
     config: Path | None = None,
+    policy: dict[str, Any] | None = None,
     **variables: str,
 ) -> Iterator[Gateway]:
     """Start `sluice up` on a free port; stop it as an operator would.
@@ -156,7 +157,8 @@ def running(
         data_dir: an empty folder for everything it keeps.
         workers: of the proxy.
         probe: plug the tests' probe in.
-        config: in place of the project's own `proxy_config.yaml`.
+        config: in place of the project's own `proxy_config.yaml`; not with `probe` or `policy`.
+        policy: sections of `sluice:` in place of the project's own; not with `probe`.
         variables: more of the environment.
     """
     port = free_port()
@@ -167,6 +169,8 @@ def running(
     command += ["--ready-file", str(ready_file)]
     if probe:
         config = _probed_config(data_dir)
+    elif policy:
+        config = _config_with(policy, data_dir)
     if config is not None:
         command += ["--config", str(config)]
     env = {k: v for k, v in os.environ.items() if not k.endswith(("_API_KEY", "_API_BASE"))}
@@ -200,6 +204,14 @@ def running(
             raise
         finally:
             log.close()
+
+
+def _config_with(policy: dict[str, Any], folder: Path) -> Path:
+    config = yaml.safe_load((ROOT / "proxy_config.yaml").read_text())
+    config["sluice"] |= policy
+    path = folder / "proxy_config.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 def _probed_config(folder: Path) -> Path:

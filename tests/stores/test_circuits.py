@@ -5,10 +5,11 @@ import asyncio
 import pytest
 from redis.asyncio import Redis
 
-from plugins.breaker.alerting import told
+from plugins.alerts.sink import AlertSink
+from plugins.breaker.changes import telling
 from plugins.breaker.rules import BreakerPolicy, Circuit, Permit, State
+from plugins.breaker.signals import alerted
 from plugins.breaker.store import CHANGES, Circuits
-from plugins.core.alerts import Alert
 from plugins.core.clock import SystemClock
 from plugins.store.redis import RedisAway, RedisLink
 from selfhosted.engines import EmbeddedRedis
@@ -16,32 +17,24 @@ from selfhosted.engines import EmbeddedRedis
 POLICY = BreakerPolicy(cool_off_s=0.05, jitter=0.0)
 
 
-class Remembers:
-    def __init__(self) -> None:
-        self.alerts: list[Alert] = []
-
-    def send(self, alert: Alert) -> None:
-        self.alerts.append(alert)
-
-
 @pytest.fixture
-def heard() -> Remembers:
-    return Remembers()
+def heard() -> AlertSink:
+    return AlertSink()
 
 
-def _worker(link: RedisLink, heard: Remembers) -> Circuits:
+def _worker(link: RedisLink, heard: AlertSink) -> Circuits:
     return Circuits(
         link,
         SystemClock(),
         POLICY,
         lambda: 0.0,
-        lambda provider, before, after: told(heard, provider, before, after),
+        telling([alerted(heard)]),
     )
 
 
 @pytest.mark.spec("8.3")
 async def test_failures_of_two_workers_count_together_and_one_alert_is_raised(
-    link: RedisLink, heard: Remembers
+    link: RedisLink, heard: AlertSink
 ) -> None:
     a, b = _worker(link, heard), _worker(link, heard)
     await a.failed("openai")
@@ -53,7 +46,7 @@ async def test_failures_of_two_workers_count_together_and_one_alert_is_raised(
     assert [alert.summary for alert in heard.alerts] == ["OpenAI circuit breaker opened"]
 
 
-async def test_concurrent_failures_are_all_counted(link: RedisLink, heard: Remembers) -> None:
+async def test_concurrent_failures_are_all_counted(link: RedisLink, heard: AlertSink) -> None:
     workers = [_worker(link, heard) for _ in range(3)]
     await asyncio.gather(*(worker.failed("openai") for worker in workers))
     await workers[0].refresh()
@@ -63,7 +56,7 @@ async def test_concurrent_failures_are_all_counted(link: RedisLink, heard: Remem
 
 @pytest.mark.spec("8.3")
 async def test_of_two_workers_one_gets_the_probe_and_its_success_closes_for_both(
-    link: RedisLink, heard: Remembers
+    link: RedisLink, heard: AlertSink
 ) -> None:
     a, b = _worker(link, heard), _worker(link, heard)
     for _ in range(3):
@@ -82,7 +75,7 @@ async def test_of_two_workers_one_gets_the_probe_and_its_success_closes_for_both
 
 
 async def test_a_change_reaches_a_listening_worker_at_once(
-    link: RedisLink, heard: Remembers, redis: Redis
+    link: RedisLink, heard: AlertSink, redis: Redis
 ) -> None:
     a, b = _worker(link, heard), _worker(link, heard)
     listening = asyncio.create_task(b.run())
@@ -99,7 +92,7 @@ async def test_a_change_reaches_a_listening_worker_at_once(
 
 
 async def test_while_redis_is_away_each_worker_goes_on_with_its_own_copy(
-    link: RedisLink, heard: Remembers, redis_server: EmbeddedRedis
+    link: RedisLink, heard: AlertSink, redis_server: EmbeddedRedis
 ) -> None:
     worker = _worker(link, heard)
     redis_server.stop(hard=True)
@@ -114,7 +107,7 @@ async def test_while_redis_is_away_each_worker_goes_on_with_its_own_copy(
 
 
 async def test_a_healthy_provider_costs_no_round_trip(
-    link: RedisLink, heard: Remembers, redis: Redis
+    link: RedisLink, heard: AlertSink, redis: Redis
 ) -> None:
     worker = _worker(link, heard)
     before = (await redis.info("stats"))["total_commands_processed"]

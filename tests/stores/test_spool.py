@@ -160,3 +160,14 @@ def _refuse(error: BaseException) -> Callable[..., int]:
         raise error
 
     return refused
+
+
+async def test_what_waits_is_counted_over_all_workers_files(spool_folder: Path) -> None:
+    a, b = Spool(spool_folder), Spool(spool_folder)
+    assert await a.entries() == 0
+    await a.append(b"{}")
+    await b.append(b"{}")
+    await b.append(b"{}")
+    assert [await a.entries(), await b.entries()] == [3, 3]
+    for spool in (a, b):
+        spool.close_file()

@@ -19,6 +19,7 @@ from plugins.cli.up_environment import UpError
 from plugins.cli.up_gateway import Gateway, Options
 from plugins.core.clock import SystemClock
 from plugins.core.errors import Conflict, GatewayError, NotFound, Unavailable
+from plugins.core.limit import UNLIMITED, RateLimit
 from plugins.core.tenant import Principal, Role
 from plugins.store import tables
 from plugins.store.tables import keys
@@ -156,6 +157,46 @@ async def test_a_suspended_tenants_keys_stop_and_come_back(
         await store.set_active("acme", active=active)
         await directory.refresh()
         assert _code(await directory.authenticate(token)) == code
+
+
+@pytest.mark.spec("8.2")
+async def test_limits_of_key_and_tenant_reach_every_worker_and_change_for_all_keys(
+    store: TenantStore, directory: KeyDirectory
+) -> None:
+    await store.create_tenant("acme", "Acme", RateLimit(60, None))
+    tokens = [(await _key(store, limit=RateLimit(None, n)))[0] for n in (500, UNLIMITED)]
+    await directory.warm()
+    for token, own in zip(tokens, (500, UNLIMITED), strict=True):
+        principal = await directory.authenticate(token)
+        assert isinstance(principal, Principal)
+        assert principal.limit == RateLimit(None, own)
+        assert principal.tenant_limit == RateLimit(60, None)
+    await store.change_tenant("acme", {"tokens_per_minute": 9000})
+    await store.change_key(tokens[0].split("-")[1], {"requests_per_minute": 7})
+    await directory.refresh()
+    changed = [await directory.authenticate(token) for token in tokens]
+    assert [getattr(p, "tenant_limit", None) for p in changed] == [RateLimit(60, 9000)] * 2
+    assert [getattr(p, "limit", None) for p in changed] == [
+        RateLimit(7, 500),
+        RateLimit(None, UNLIMITED),
+    ]
+    assert {p.key_id for p in directory.principals()} == {t.split("-")[1] for t in tokens}
+
+
+async def test_a_rotated_keys_limit_goes_with_it(store: TenantStore) -> None:
+    _, key_id = await _key(store, limit=RateLimit(5, 50))
+    _, row = await store.rotate_key(key_id, timedelta(hours=1), SystemClock().now())
+    assert (row["requests_per_minute"], row["tokens_per_minute"]) == (5, 50)
+
+
+async def test_a_limit_below_nothing_is_refused_by_the_database(store: TenantStore) -> None:
+    with pytest.raises(IntegrityError):
+        await store.create_tenant("acme", "Acme", RateLimit(-1))
+
+
+async def test_the_limit_of_a_key_that_is_not_there_cannot_be_set(store: TenantStore) -> None:
+    with pytest.raises(NotFound, match="keys list"):
+        await store.change_key("nobody0000", {"requests_per_minute": 1})
 
 
 async def test_a_key_that_was_unknown_a_moment_ago_works_once_it_is_made(

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from plugins.cli import app, installation
 from plugins.cli.keys import checked_key_id, grace_of, moment, span, state_of
+from plugins.cli.limits import COLUMNS, row_of, shown, wanted
 from plugins.cli.output import CommandError
 from plugins.cli.spend import checked_day, total_row
 
@@ -96,6 +97,11 @@ def test_a_keys_state_is_told_in_words(change: dict[str, Any], state: str) -> No
         (("keys", "create", "--tenant", "a", "--expires", "soon"), "is no moment"),
         (("keys", "rotate", "abcdefghij", "--grace", "soon"), "no length of time"),
         (("keys", "revoke", "sk-x"), "public part"),
+        (("keys", "set", "abcdefghij"), "nothing to set"),
+        (("keys", "set", "abcdefghij", "--rpm", "0"), "--rpm '0' is no limit"),
+        (("keys", "create", "--tenant", "a", "--tpm", "lots"), "--tpm 'lots' is no limit"),
+        (("tenants", "set", "a"), "nothing to set"),
+        (("tenants", "create", "a", "--rpm", "1000000001"), "from 1 to 1000000000"),
         (("spend", "--first", "yesterday"), "--first 'yesterday' is no day"),
         (("spend", "--last", "2027-02-30"), "is no day"),
     ],
@@ -108,6 +114,36 @@ def test_a_wrong_option_is_one_line_before_anything_is_asked(
     assert told.exit_code == 1
     assert said in told.stderr
     assert told.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "figure"),
+    [("1", 1), ("1000000000", 1_000_000_000), (" 60 ", 60), ("none", "none"), ("Default", None)],
+)
+def test_a_limit_is_a_number_or_one_of_two_words(text: str, figure: int | str | None) -> None:
+    assert wanted(text, None) == {"requests_per_minute": figure}
+    assert wanted(None, text) == {"tokens_per_minute": figure}
+    assert wanted(None, shown(figure)) == {"tokens_per_minute": figure}
+    assert wanted(None, None) == {}
+
+
+@pytest.mark.parametrize("text", ["", "0", "-1", "1.5", "1e3", "1_000", "٣", "unlimited"])
+def test_what_is_no_limit_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(CommandError, match="`none` for no limit"):
+        wanted(text, None)
+
+
+def test_a_limits_row_shows_what_is_used_of_how_much_and_a_dash_where_nothing_is_limited() -> None:
+    limit = {
+        **{"kind": "provider", "name": "openai", "resets_in_s": 60.2},
+        **{"requests_used": 1200, "requests_per_minute": 10_000, "requests_left": 8800},
+        **{"tokens_used": 7, "tokens_per_minute": None, "tokens_left": None},
+    }
+    assert list(zip(COLUMNS, row_of(limit), strict=True)) == [
+        *(("", "provider"), ("NAME", "openai")),
+        *(("REQUESTS", "1,200"), ("OF", "10,000"), ("LEFT", "8,800")),
+        *(("TOKENS", "7"), ("OF", "-"), ("LEFT", "-")),
+    ]
 
 
 def test_days_are_iso_and_the_option_at_fault_is_named() -> None:

@@ -2,10 +2,11 @@
 
 import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 
-from plugins.proxy.quiet import Quiet
+from plugins.proxy.quiet import ADDRESS_LOGGERS, HOST_LOGGERS, Quiet, quieten
 
 PROMPT = "born 1980-01-01 in Utrecht"
 
@@ -41,3 +42,23 @@ def test_a_raised_error_leaves_its_class_and_place() -> None:
     assert "ValueError" in line
     assert "test_quiet.py:" in line
     assert "Utrecht" not in line
+
+
+@pytest.fixture
+def _loud_again() -> Iterator[None]:
+    levels = {name: logging.getLogger(name).level for name in ADDRESS_LOGGERS}
+    filters = {name: list(logging.getLogger(name).filters) for name in HOST_LOGGERS}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    for name, kept in filters.items():
+        logging.getLogger(name).filters[:] = kept
+
+
+@pytest.mark.usefixtures("_loud_again")
+def test_the_http_clients_name_no_address(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    quieten()
+    for name in ("httpx", "httpcore", "httpcore.http11"):
+        logging.getLogger(name).info("HTTP Request: POST https://hooks.example/very-secret")
+    assert not caplog.messages

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from plugins import settings
+from plugins.core.limit import RateLimit
 from plugins.settings import ConfigurationError, environment, load
 
 ROOT = Path(__file__).parents[2]
@@ -222,3 +223,32 @@ def test_the_cache_may_have_a_redis_of_its_own() -> None:
     assert environment(variables | {"SLUICE_CACHE_REDIS_URL": ""}).cache_redis_url is None
     own = environment(variables | {"SLUICE_CACHE_REDIS_URL": "redis://own"})
     assert (own.redis_url, own.cache_redis_url) == ("redis://x", "redis://own")
+
+
+@pytest.mark.spec("8.2")
+def test_the_providers_limits_are_those_of_the_requirement() -> None:
+    limits = load(ROOT / "proxy_config.yaml").policy.rate_limits
+    assert limits.of_providers == {
+        "openai": RateLimit(10_000, 2_000_000),
+        "anthropic": RateLimit(5_000, 400_000),
+    }
+    assert (limits.tenant, limits.key) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("rate_limits", "said"),
+    [
+        ({"providers": {"opnai": {"rpm": 1}}}, r"rate_limits\.providers\.opnai: no provider"),
+        ({"providers": {"openai": {"rpm": 0}}}, r"providers\.openai\.rpm"),
+        ({"providers": {"openai": {"rps": 5}}}, r"providers\.openai\.rps"),
+        ({"tenant": {"tpm": -1}}, r"rate_limits\.tenant\.tpm"),
+        ({"key": "all"}, r"rate_limits\.key"),
+        ({"agents_answer_tokens": {"mtching": 5}}, r"agents_answer_tokens\.mtching: no agent"),
+    ],
+)
+def test_a_limit_that_cannot_be_meant_is_a_fault(
+    tmp_path: Path, rate_limits: dict[str, object], said: str
+) -> None:
+    policy = {"agents": {"matching": {"tiers": ["gpt-4o"]}}, "rate_limits": rate_limits}
+    with pytest.raises(ConfigurationError, match=said):
+        load(_written(tmp_path, sluice=policy))

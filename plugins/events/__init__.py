@@ -1,0 +1,1 @@
+"""Senders behind core's event port."""
