@@ -100,6 +100,17 @@ class Sharing:
         self._flights: Final[dict[bytes, Flight]] = {}
         self._tasks: Final[set[asyncio.Task[Any]]] = set()
 
+    def at_hand(self, slot: Slot, wish: Wish) -> Finding:
+        """Look among this worker's copies alone.
+
+        Args:
+            slot: where the answer would be.
+            wish: how old it may be.
+        """
+        copy = self._copies.get(slot.key)
+        fits = copy is not None and wish.takes(copy.age_s(self._now_s()))
+        return Finding(entry=copy if fits else None)
+
     async def find(self, slot: Slot, wish: Wish, *, coalesce: bool, wait_s: float) -> Finding:
         """Look a key up, in one round trip at most.
 
@@ -112,9 +123,9 @@ class Sharing:
         Returns:
             What there is. Whoever is told to lead must come back with `land`.
         """
-        copy = self._copies.get(slot.key)
-        if copy is not None and wish.takes(copy.age_s(self._now_s())):
-            return Finding(entry=copy)
+        found = self.at_hand(slot, wish)
+        if found.entry is not None:
+            return found
         if not coalesce:
             return await self._look_alone(slot, wish)
         flight = self._flights.get(slot.key)

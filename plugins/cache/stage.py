@@ -83,18 +83,27 @@ class CacheStage(Stage):
         self._fingerprints: Final[dict[str, str]] = {}
 
     @override
-    async def reserve(self, call: Call) -> GatewayError | None:
-        """Look the call up."""
+    async def prepare(self, call: Call) -> GatewayError | None:
+        """Make the key, and look among this worker's copies: a hit there needs no round trip."""
         part = self._part(call)
         if part is None:
             return
         call.notes[_NOTE] = part
-        policy = part.policy
         if part.wish.read:
-            part.finding = await self._sharing.find(
-                part.slot, part.wish, coalesce=policy.coalesce, wait_s=policy.wait_s
-            )
-            self._own(part)
+            part.finding = self._sharing.at_hand(part.slot, part.wish)
+            call.known = part.finding.entry is not None
+
+    @override
+    async def reserve(self, call: Call) -> GatewayError | None:
+        """Look the call up in Redis."""
+        part: _Part | None = call.notes.get(_NOTE)
+        if part is None or call.known or not part.wish.read:
+            return
+        policy = part.policy
+        part.finding = await self._sharing.find(
+            part.slot, part.wish, coalesce=policy.coalesce, wait_s=policy.wait_s
+        )
+        self._own(part)
 
     @override
     async def recall(self, call: Call) -> Recalled | None:

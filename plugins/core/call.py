@@ -212,6 +212,8 @@ class Call:
     """How the cache took part: `off`, `bypass`, `miss`, `hit` or `coalesced`."""
     content_type: str = ""
     """Of the answer, once it is being given."""
+    known: bool = False
+    """Its answer is at hand before `reserve`: no provider will be asked."""
     cache_control: str = ""
     """The client's `Cache-Control`."""
     variants: dict[str, str] = field(default_factory=dict[str, str])

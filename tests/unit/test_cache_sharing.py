@@ -406,6 +406,7 @@ async def through(
     stage: CacheStage, call: Call, answer: bytes = ANSWER, change: Callable[[Call], None] = id
 ) -> bool:
     """Take a call through the stage; tells whether it was answered without a provider."""
+    assert await stage.prepare(call) is None
     assert await stage.reserve(call) is None
     recalled = await stage.recall(call)
     if recalled is not None:
@@ -501,6 +502,7 @@ async def test_an_answer_over_the_bound_is_not_kept_nor_held_in_memory(
     stage: CacheStage, kept: Kept
 ) -> None:
     call = a_call(body=BODY, stream=True)
+    await stage.prepare(call)
     await stage.reserve(call)
     for _ in range(100):
         stage.check_chunk(call, b"data: " + b"x" * 1000 + b"\n\n")
@@ -557,6 +559,7 @@ async def test_a_call_refused_after_its_look_up_lets_the_next_one_lead(
     stage: CacheStage, kept: Kept
 ) -> None:
     refused = a_call(body=BODY, outcome=Outcome.REFUSED, attempts=list[Attempt]())
+    await stage.prepare(refused)
     await stage.reserve(refused)
     assert kept.leases
     await stage.settle(refused)
@@ -564,3 +567,14 @@ async def test_a_call_refused_after_its_look_up_lets_the_next_one_lead(
     assert not kept.leases
     assert not await through(stage, a_call(body=BODY))
     assert await through(stage, a_call(body=BODY))
+
+
+async def test_what_the_worker_has_at_hand_is_known_before_anything_is_reserved(
+    stage: CacheStage, kept: Kept
+) -> None:
+    assert not await through(stage, a_call(body=BODY))
+    looks = kept.looks
+    call = a_call(body=BODY)
+    assert await through(stage, call)
+    assert call.known
+    assert kept.looks == looks
