@@ -349,7 +349,7 @@ def test_a_tenant_sees_and_clears_its_own_entries_and_an_operator_anybodys(
     gateway.call_row(last.headers["x-sluice-call-id"])
     (mine,) = told(gateway, "cache", "show", key=key)
     (theirs,) = told(gateway, "cache", "show", "--tenant", tenant)
-    # Shares shrink with every tenant that another test makes; each worker counts them once a second.
+    # Shares shrink with every tenant that another test makes; each worker counts now and then.
     assert min(mine.pop("share_bytes"), theirs.pop("share_bytes")) > 0
     assert mine == theirs
     assert (mine["tenant_id"], mine["entries"], mine["calls"], mine["hits"]) == (tenant, 1, 4, 3)
