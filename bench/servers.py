@@ -59,7 +59,8 @@ class Cache:
     """LiteLLM's own response cache, in a Redis.
 
     Args:
-        url: of the Redis, with the number of a database that nobody else uses.
+        url: of the Redis, which nobody else uses: LiteLLM's scripts call INCRBYFLOAT, by which a
+            Redis of 6.2 corrupts its memory once another script calls with more arguments.
         pid: of its server.
     """
 
@@ -81,19 +82,12 @@ class Sluice:
         practice_url: the practice provider's, which both use.
         redis_url: its Redis.
         admin_key: an administrator's.
-        redis_pid: of its Redis.
     """
 
     system: System
     practice_url: str
     redis_url: str
     admin_key: str
-    redis_pid: int
-
-    @property
-    def other_cache(self) -> Cache:
-        """Give another database of its Redis, for LiteLLM's own cache."""
-        return Cache(self.redis_url.replace("db=0", "db=1"), self.redis_pid)
 
     def new_key(self) -> str:
         """Make a tenant for the run; gives its key."""
@@ -150,9 +144,7 @@ def sluice(folder: Path) -> Generator[Sluice]:
         stores = tuple(pids[name] for name in ("Redis", "PostgreSQL"))
         place = Place(_HOST, port)
         system = System("Sluice", place, ready["demo_key"], pids["proxy"], stores, ready_s)
-        yield Sluice(
-            system, ready["practice_url"], ready["redis_url"], ready["admin_key"], pids["Redis"]
-        )
+        yield Sluice(system, ready["practice_url"], ready["redis_url"], ready["admin_key"])
 
 
 @contextmanager
