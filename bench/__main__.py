@@ -20,9 +20,10 @@ from bench.load import Load, LoadError, closed_loop
 from bench.measure import RedisMeter
 from bench.report import Result, Starts
 from bench.rounds import BUSY, CHAT, Course, Plan
-from bench.servers import ServerError, System, bare, sluice
+from bench.servers import Cache, ServerError, System, bare, sluice
 from bench.wire import Place, connect
 from bench.workloads import ANSWER, SHORT, STREAM_CHUNKS
+from selfhosted.engines import EmbeddedRedis
 
 FULL = Plan(rounds=6, round_s=4.5, warm_s=3.0)
 QUICK = Plan(rounds=2, round_s=1.0, warm_s=1.0)
@@ -93,6 +94,10 @@ def _compare(plan: Plan, folder: Path, console: Console) -> Result:
         practice = Place("127.0.0.1", urlsplit(gateway.practice_url).port or 80)
         plain = stack.enter_context(bare(folder / "bare", practice.port))
         bare_first_s = runner.run(_first_call(plain, SHORT.model))
+        say("starting bare LiteLLM with its cache")
+        store = stack.enter_context(EmbeddedRedis(folder / "cache"))
+        cache = Cache(store.url, store.pid or 0)
+        cached = stack.enter_context(bare(folder / "cached", practice.port, cache))
         gateway.answer_with(ANSWER, STREAM_CHUNKS)
         straight = runner.run(_straight(practice, plan.warm_s, 1))
         used_s = time.process_time()
@@ -100,8 +105,8 @@ def _compare(plan: Plan, folder: Path, console: Console) -> Result:
         used_s = time.process_time() - used_s
         starts = Starts(bare_first_s, sluice_first_s, straight, busy, used_s, described)
         system = replace(gateway.system, key=gateway.new_key())
-        course = Course(plan, plain, system, RedisMeter(gateway.redis_url), say)
-        return Result(runner.run(course.run()), starts, plain, system)
+        course = Course(plan, plain, cached, system, RedisMeter(gateway.redis_url), say)
+        return Result(runner.run(course.run()), starts, plain, cached, system)
 
 
 def main() -> int:

@@ -12,7 +12,20 @@ from rich.table import Table
 from bench.figures import Figure, added, compared, percentile, ratio
 from bench.load import Load
 from bench.measure import NOTHING, RedisCount, round_trips_per_call
-from bench.rounds import ALONE, BUSY, LONG, MODES, OPEN, STREAMS, Mode, Round, Run
+from bench.rounds import (
+    ALONE,
+    BUSY,
+    HIT,
+    HITS_BUSY,
+    LONG,
+    MIXED_BUSY,
+    MODES,
+    OPEN,
+    STREAMS,
+    Mode,
+    Round,
+    Run,
+)
 from bench.servers import System
 from bench.workloads import STREAM_CHUNKS
 
@@ -71,29 +84,34 @@ def first_ms(share: float) -> Callable[[Round], float]:
 
 
 class Result:
-    """A run and both systems, ready to be asked for figures.
+    """A run and its systems, ready to be asked for figures.
 
     Args:
         run: all rounds.
         starts: what was seen before.
         bare: LiteLLM alone.
+        cached: LiteLLM alone with its own cache.
         sluice: the gateway.
     """
 
-    def __init__(self, run: Run, starts: Starts, bare: System, sluice: System) -> None:
+    def __init__(
+        self, run: Run, starts: Starts, bare: System, cached: System, sluice: System
+    ) -> None:
         self._run: Final = run
         self._starts: Final = starts
         self._bare: Final = bare
+        self._cached: Final = cached
         self._sluice: Final = sluice
 
     def figure(
         self, mode: Mode, what: Callable[[Round], float], how: Callable[[float, float], float]
     ) -> Figure:
         """Compare one property of the rounds of one mode."""
-        bare, sluice = (
-            [what(r) for r in self._run.of(mode, s)] for s in (self._bare, self._sluice)
-        )
+        bare, sluice = ([what(r) for r in self._run.of(mode, s)] for s in self._pair(mode))
         return compared(bare, sluice, how)
+
+    def _pair(self, mode: Mode) -> tuple[System, System]:
+        return (self._cached if mode.is_cached else self._bare, self._sluice)
 
     def pooled_ms(self, mode: Mode, system: System, share: float) -> float:
         """Give a percentile over the calls of all rounds together, milliseconds."""
@@ -103,7 +121,7 @@ class Result:
     def added_at(self, mode: Mode, share: float) -> Figure:
         """Compare a percentile of all calls pooled; the spread is that of the pairs."""
         spread = self.figure(mode, latency_ms(share), added)
-        bare, sluice = (self.pooled_ms(mode, s, share) for s in (self._bare, self._sluice))
+        bare, sluice = (self.pooled_ms(mode, s, share) for s in self._pair(mode))
         return Figure(bare, sluice, added(bare, sluice), spread.low, spread.high)
 
     def round_trips(self) -> float:
@@ -135,6 +153,9 @@ class Result:
             "redis_round_trips_per_call": self.round_trips(),
             "ready_s": self._sluice.ready_s,
             "first_call_ms": self._starts.sluice_first_s * 1000,
+            "cache_hit_throughput_ratio": self.figure(HITS_BUSY, calls_per_s, ratio).change,
+            "hit_p99_ms": self.pooled_ms(HIT, self._sluice, 0.99),
+            "workload40_throughput_ratio": self.figure(MIXED_BUSY, calls_per_s, ratio).change,
         }
         return {name: round(value, 3) for name, value in figures.items()}
 
@@ -159,7 +180,7 @@ class Result:
     def _rows_of(self, mode: Mode) -> Iterator[tuple[str, tuple[Figure | None, Figure]]]:
         """Give names with the ratio and the difference; nothing divides by stores bare lacks."""
         plain: dict[str, Callable[[Round], float]] = {}
-        if mode in (BUSY, LONG, STREAMS):
+        if mode in (BUSY, LONG, STREAMS, HITS_BUSY, MIXED_BUSY):
             plain["calls/s"] = calls_per_s
         if mode is STREAMS:
             plain |= {"first byte p50, ms": first_ms(0.5), "CPU/chunk, us": cpu_us_per_chunk}

@@ -10,7 +10,7 @@ from typing import Final
 from bench.load import Load, arrivals, closed_loop, open_loop
 from bench.measure import NOTHING, RedisCount, RedisMeter, cpu_s, machine_cpu_s
 from bench.servers import System
-from bench.workloads import RESUME, SHORT, STREAM, Workload
+from bench.workloads import HITS, MIXED, RESUME, SHORT, STREAM, Workload
 
 CHAT: Final = "/v1/chat/completions"
 SETTLE_S: Final = 0.5
@@ -28,12 +28,14 @@ class Mode:
         workload: what is asked.
         connections: calls in flight; for an open loop, connections opened beforehand.
         is_open: an open loop.
+        is_cached: against bare LiteLLM with its own cache.
     """
 
     name: str
     workload: Workload
     connections: int
     is_open: bool = False
+    is_cached: bool = False
 
 
 ALONE: Final = Mode("one at a time", SHORT, 1)
@@ -41,7 +43,10 @@ BUSY: Final = Mode("8 at a time", SHORT, 8)
 LONG: Final = Mode("resumes, 8 at a time", RESUME, 8)
 STREAMS: Final = Mode("streams, 4 at a time", STREAM, 4)
 OPEN: Final = Mode("open loop", SHORT, 16, is_open=True)
-MODES: Final = (ALONE, BUSY, LONG, STREAMS, OPEN)
+HIT: Final = Mode("cache hits, one at a time", HITS, 1, is_cached=True)
+HITS_BUSY: Final = Mode("cache hits, 8 at a time", HITS, 8, is_cached=True)
+MIXED_BUSY: Final = Mode("40 % repeated, 8 at a time", MIXED, 8, is_cached=True)
+MODES: Final = (ALONE, BUSY, LONG, STREAMS, OPEN, HIT, HITS_BUSY, MIXED_BUSY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +115,12 @@ class Run:
 
 
 class Course:
-    """Takes both systems through a plan.
+    """Takes the systems through a plan.
 
     Args:
         plan: how much.
         bare: LiteLLM alone.
+        cached: LiteLLM alone with its own cache.
         sluice: the gateway.
         meter: of Sluice's Redis.
         say: told what is being done.
@@ -124,24 +130,26 @@ class Course:
         self,
         plan: Plan,
         bare: System,
+        cached: System,
         sluice: System,
         meter: RedisMeter,
         say: Callable[[str], None],
     ) -> None:
         self._plan: Final = plan
         self._bare: Final = bare
+        self._cached: Final = cached
         self._sluice: Final = sluice
         self._meter: Final = meter
         self._say: Final = say
         self._rate = plan.rate or 0.0
 
     async def run(self) -> Run:
-        """Warm both up, then run all rounds.
+        """Warm all up, then run all rounds.
 
         Raises:
             LoadError: when any call fails.
         """
-        self._say("warming both up")
+        self._say("warming all up")
         await self._warm_up()
         idle_s = max(2.0, self._plan.warm_s)
         before = self._meter.count()
@@ -151,17 +159,19 @@ class Course:
         for number in range(self._plan.rounds):
             self._say(f"round {number + 1} of {self._plan.rounds}")
             for mode in MODES:
-                rounds += [await self._round(mode, s, number) for s in self._order(number)]
+                for system in self._order(mode, number):
+                    rounds.append(await self._round(mode, system, number))  # noqa: PERF401 - in turn
         return Run(rounds, idle, idle_s, self._rate)
 
-    def _order(self, number: int) -> tuple[System, System]:
-        pair = (self._bare, self._sluice)
+    def _order(self, mode: Mode, number: int) -> tuple[System, System]:
+        pair = (self._cached if mode.is_cached else self._bare, self._sluice)
         return pair if number % 2 == 0 else (pair[1], pair[0])
 
     async def _warm_up(self) -> None:
-        for mode in (LONG, STREAMS, BUSY):
+        for mode in (LONG, STREAMS, MIXED_BUSY, HITS_BUSY, BUSY):
+            _, other = self._order(mode, 1)
             await self._load(mode, self._sluice, self._plan.warm_s, 0)
-            load = await self._load(mode, self._bare, self._plan.warm_s, 0)
+            load = await self._load(mode, other, self._plan.warm_s, 0)
             if mode is BUSY and not self._rate:
                 self._rate = OPEN_SHARE * load.calls / load.elapsed_s
 

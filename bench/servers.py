@@ -55,6 +55,25 @@ class System:
 
 
 @dataclass(frozen=True, slots=True)
+class Cache:
+    """LiteLLM's own response cache, in a Redis.
+
+    Args:
+        url: of the Redis, which nobody else uses: LiteLLM's scripts call INCRBYFLOAT, by which a
+            Redis of 6.2 corrupts its memory once another script calls with more arguments.
+        pid: of its server.
+    """
+
+    url: str
+    pid: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Give `litellm_settings`."""
+        return {"cache": True, "cache_params": {"type": "redis", "url": self.url, "ttl": 3600}}
+
+
+@dataclass(frozen=True, slots=True)
 class Sluice:
     """Sluice, and what runs beside it.
 
@@ -133,12 +152,13 @@ def sluice(
 
 
 @contextmanager
-def bare(folder: Path, practice_port: int) -> Generator[System]:
+def bare(folder: Path, practice_port: int, cache: Cache | None = None) -> Generator[System]:
     """Run LiteLLM's own command on our list of models and nothing else: one worker, a master key.
 
     Args:
         folder: an empty one.
         practice_port: where the practice provider listens.
+        cache: its response cache, or None for none.
 
     Raises:
         ServerError: when it does not come up.
@@ -146,7 +166,10 @@ def bare(folder: Path, practice_port: int) -> Generator[System]:
     shipped: dict[str, Any] = yaml.safe_load((ROOT / "proxy_config.yaml").read_text())
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "bare.yaml"
-    config.write_text(yaml.safe_dump({"model_list": shipped["model_list"]}))
+    written = {"model_list": shipped["model_list"]}
+    if cache is not None:
+        written["litellm_settings"] = cache.settings
+    config.write_text(yaml.safe_dump(written))
     port = free_port(_HOST)
     key = f"sk-{secrets.token_urlsafe(32)}"
     hookless = {name: v for name, v in LITELLM.items() if name != "LITELLM_WORKER_STARTUP_HOOKS"}
@@ -157,7 +180,9 @@ def bare(folder: Path, practice_port: int) -> Generator[System]:
     served = Served(_HOST, port)
     with _running(Launch(argv, folder / "bare.log", env=environ)) as process:
         ready_s = _until(lambda: warm_up(served), process, folder / "bare.log")
-        yield System("bare LiteLLM", Place(_HOST, port), key, process.pid, (), ready_s)
+        name = "bare LiteLLM" if cache is None else "bare LiteLLM with its cache"
+        stores = () if cache is None else (cache.pid,)
+        yield System(name, Place(_HOST, port), key, process.pid, stores, ready_s)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from bench.wire import Place
@@ -14,6 +14,8 @@ ANSWER: Final = " ".join(f"word{n:02}" for n in range(STREAM_CHUNKS))
 
 _SERIAL: Final = "000000000000"
 _serials: Final = itertools.count(1)
+KNOWN: Final = range(999_999_999_000, 999_999_999_008)
+"""Serial numbers of the calls that repeat: these few, over and over."""
 
 _SHORT_SYSTEM: Final = (
     "You help recruiters of a logistics company. Answer in one short paragraph, in plain words, "
@@ -55,6 +57,7 @@ class Workload:
         user: the user's message; its serial number makes every call a new one, so that no cache
             can answer.
         stream: asks for a stream.
+        repeated: share of the calls that repeat a known one, 0 to 1; evenly spread.
     """
 
     name: str
@@ -63,9 +66,10 @@ class Workload:
     system: str
     user: str
     stream: bool = False
+    repeated: float = 0.0
 
     def requests(self, place: Place, key: str, model: str, path: str) -> Iterator[bytes]:
-        """Give requests without end, each with a serial number of its own.
+        """Give requests without end, each with a serial number: its own, or a known one.
 
         Args:
             place: the server.
@@ -84,7 +88,13 @@ class Workload:
             f"Content-Length: {len(body.encode())}\r\n\r\n"
         )
         before, after = (head + body).encode().split(_SERIAL.encode())
-        return (b"%s%012d%s" % (before, next(_serials), after) for _ in itertools.repeat(None))
+        return (b"%s%012d%s" % (before, number, after) for number in self._numbers())
+
+    def _numbers(self) -> Iterator[int]:
+        known = itertools.cycle(KNOWN)
+        for n in itertools.count():
+            repeats = int((n + 1) * self.repeated) > int(n * self.repeated)
+            yield next(known if repeats else _serials)
 
 
 SHORT: Final = Workload("short chat", "jd_enrichment", "gpt-4o", _SHORT_SYSTEM, _SHORT_USER)
@@ -95,6 +105,8 @@ RESUME: Final = Workload(
     "You extract skills and experience from a resume. Answer with JSON.",
     _resume(),
 )
+HITS: Final = replace(SHORT, name="the same few chats", repeated=1.0)
+MIXED: Final = replace(SHORT, name="short chat, 40 % repeated", repeated=0.4)
 STREAM: Final = Workload(
     "stream", "voice_interview", "gpt-4o", _SHORT_SYSTEM, _SHORT_USER, stream=True
 )

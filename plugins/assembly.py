@@ -8,6 +8,7 @@ import os
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
@@ -27,10 +28,16 @@ from plugins.breaker.changes import telling
 from plugins.breaker.rules import is_providers_fault
 from plugins.breaker.stage import UNCOUNTED, BreakerStage
 from plugins.breaker.store import Circuits
-from plugins.core.call import Attempt
+from plugins.cache.copies import Copies
+from plugins.cache.rules import Sealer
+from plugins.cache.sharing import Sharing
+from plugins.cache.stage import CacheStage
+from plugins.cache.store import CacheStore
+from plugins.core.call import Attempt, Call
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.limit import RateLimit
 from plugins.core.metrics import Metrics
+from plugins.core.money import ZERO
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
 from plugins.cost.rules import Price
@@ -74,6 +81,9 @@ class Parts:
     ledger: LedgerStore
     drain: Drain
     circuits: Circuits
+    sealer: Sealer
+    cached: CacheStore
+    sharing: Sharing
     replicas: Board
     scraper: Scraper
     alerts: Dispatcher
@@ -95,6 +105,20 @@ class Parts:
     def catalogue_names(self) -> tuple[frozenset[str], frozenset[str]]:
         """Give the agents and the plain models that exist."""
         return frozenset(self.catalogue.agents), frozenset(self.catalogue.modes)
+
+    def models(self) -> dict[str, str]:
+        """Tell what stands behind each model group, practice providers told from real ones."""
+        practice = self.environment.practice
+        found: dict[str, set[str]] = {}
+        for d in self.deployments:
+            told = f"{d.model} (practice)" if d.provider in practice else d.model
+            found.setdefault(d.model_name, set()).add(told)
+        return {group: ", ".join(sorted(told)) for group, told in found.items()}
+
+    def price_of(self, call: Call) -> Decimal:
+        """Price the answer of a call."""
+        price = self.prices.get(call.deployment or "")
+        return price.of(call.usage) if price else ZERO
 
 
 def _is_servers_fault(attempt: Attempt) -> bool:
@@ -124,6 +148,15 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
     "metrics": lambda parts: MetricsStage(
         parts.metrics, parts.configuration.agents, parts.providers
+    ),
+    # The last: it keeps answers as all the others have left them.
+    "cache": lambda parts: CacheStage(
+        parts.sharing,
+        parts.sealer,
+        parts.configuration.cache_policies,
+        parts.models(),
+        parts.price_of,
+        parts.clock,
     ),
 }
 
@@ -156,6 +189,11 @@ def build(
     circuits = _circuits(configuration, link, clock, metrics, alerts)
     directory = KeyDirectory(engine, hasher, clock)
     readings = _readings(configuration, circuits, link, directory, spool, alerts)
+    sealer = Sealer(environment.secret)
+    own = environment.cache_redis_url
+    cached = CacheStore(
+        RedisLink(own, clock) if own else link, sealer, configuration.policy.cache.policy, clock
+    )
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -171,6 +209,9 @@ def build(
         ledger=ledger,
         drain=Drain(link, spool, ledger, engine, clock),
         circuits=circuits,
+        sealer=sealer,
+        cached=cached,
+        sharing=Sharing(cached, Copies(clock), clock),
         replicas=replicas,
         scraper=scraper,
         alerts=alerts,

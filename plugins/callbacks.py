@@ -8,6 +8,7 @@ from plugins.proxy.hooks import PluginSwitch
 
 agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
+cache = PluginSwitch("cache")
 ledger = PluginSwitch("ledger")
 limits = PluginSwitch("limits")
 metrics = PluginSwitch("metrics")
@@ -18,6 +19,7 @@ __all__ = [
     "agents",
     "authenticate",
     "breaker",
+    "cache",
     "ledger",
     "limits",
     "metrics",

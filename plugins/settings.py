@@ -25,6 +25,7 @@ from typing_extensions import override
 
 from plugins.alerts.configuration import AlertsPolicy
 from plugins.breaker.rules import BreakerPolicy
+from plugins.cache.rules import CachePolicy
 from plugins.core.agent import Agent, TimeLimits
 from plugins.core.limit import MOST, RateLimit
 from plugins.cost.rules import GpuHour
@@ -33,6 +34,7 @@ DEFAULT_CONFIG: Final = "proxy_config.yaml"
 LONGEST_SILENCE_S: Final = 600.0
 """Of a time limit; `request_timeout` in proxy_config.yaml must be longer, or LiteLLM's own ends
 the try first."""
+LONGEST_TTL_S: Final = 30 * 86_400
 NOTICES: Final = "notices.txt"
 """File in the data directory with what an operator should know at start-up, a line each."""
 
@@ -70,11 +72,53 @@ class TimeLimitsIn(_Frozen):
         return replace(default, **self.model_dump(exclude_none=True))
 
 
+class AgentCache(_Frozen):
+    """What an agent has otherwise than `sluice.cache`; what is left out is as there."""
+
+    enabled: bool | None = None
+    ttl_s: int | None = Field(default=None, ge=1, le=LONGEST_TTL_S)
+    coalesce: bool | None = None
+    wait_s: float | None = Field(default=None, gt=0, le=LONGEST_SILENCE_S)
+    keep_tool_calls: bool | None = None
+    keep_truncated: bool | None = None
+
+    def over(self, default: CachePolicy) -> CachePolicy:
+        """Give the policy that holds."""
+        return replace(default, **self.model_dump(exclude_none=True))
+
+
+class Cache(_Frozen):
+    """The response cache; seconds and bytes (SPEC 8.1)."""
+
+    enabled: bool = True
+    ttl_s: int = Field(default=3600, ge=1, le=LONGEST_TTL_S)
+    fallback_ttl_s: int = Field(default=60, ge=1, le=LONGEST_TTL_S)
+    largest_entry_bytes: int = Field(default=1_000_000, ge=1024, le=16_000_000)
+    tenant_bytes: int = Field(default=64 * 2**20, ge=2**20)
+    redis_memory_bytes: int = Field(default=2**30, ge=2**20)
+    coalesce: bool = True
+    wait_s: float = Field(default=60.0, gt=0, le=LONGEST_SILENCE_S)
+    keep_tool_calls: bool = False
+    keep_truncated: bool = False
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Cache":
+        if self.largest_entry_bytes > self.tenant_bytes:
+            raise ValueError("largest_entry_bytes is over tenant_bytes: no such entry would fit")
+        return self
+
+    @property
+    def policy(self) -> CachePolicy:
+        """Give it as the cache's rules take it."""
+        return CachePolicy(**self.model_dump())
+
+
 class AgentPolicy(_Frozen):
     """One agent of SPEC section 2: the model groups tried in order."""
 
     tiers: tuple[str, ...] = Field(min_length=1)
     time_limits: TimeLimitsIn = TimeLimitsIn()
+    cache: AgentCache = AgentCache()
 
 
 class GpuHourRow(_Frozen):
@@ -194,6 +238,7 @@ class Policy(_Frozen):
     retired: dict[str, date] = {}
     limits: Limits = Limits()
     breaker: Breaker = Breaker()
+    cache: Cache = Cache()
     alerts: AlertsPolicy = AlertsPolicy()
     rate_limits: RateLimits = RateLimits()
     time_limits: TimeLimitsIn = TimeLimitsIn()
@@ -226,6 +271,7 @@ class Environment(_Frozen):
     Args:
         database_url: PostgreSQL, `postgresql://...`.
         redis_url: Redis, `redis://...` or `unix://...`.
+        cache_redis_url: a Redis for the response cache alone; None for the one of `redis_url`.
         secret: at least 32 characters; losing it makes every key invalid.
         data_dir: holds the spool; it must survive a restart.
         practice: providers for which a practice server stands in.
@@ -235,6 +281,7 @@ class Environment(_Frozen):
 
     database_url: str
     redis_url: str
+    cache_redis_url: str | None = None
     secret: str = Field(min_length=32, repr=False)
     data_dir: Path = Path(".sluice")
     practice: frozenset[str] = frozenset()
@@ -270,6 +317,12 @@ class Configuration:
             name: Agent(name, p.tiers, p.time_limits.over(self.time_limits))
             for name, p in self.policy.agents.items()
         }
+
+    @property
+    def cache_policies(self) -> dict[str, CachePolicy]:
+        """Give each agent's cache policy; under the empty name that of plain models."""
+        default = self.policy.cache.policy
+        return {"": default} | {n: p.cache.over(default) for n, p in self.policy.agents.items()}
 
     @property
     def time_limits(self) -> TimeLimits:
@@ -316,6 +369,7 @@ def environment(environ: Mapping[str, str] | None = None) -> Environment:
     found = {
         "database_url": env.get("SLUICE_DATABASE_URL"),
         "redis_url": env.get("SLUICE_REDIS_URL"),
+        "cache_redis_url": env.get("SLUICE_CACHE_REDIS_URL") or None,
         "secret": env.get("SLUICE_SECRET"),
         "data_dir": env.get("SLUICE_DATA_DIR"),
         "practice": frozenset(p for p in practice if p),

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "tenants": "Make, list, limit, suspend and resume tenants.",
     "keys": "Make, list, limit, rotate and revoke virtual keys.",
     "circuits": "Show the providers' circuit breakers, and set them by hand.",
+    "cache": "Show what the response cache holds and saves, and empty it.",
     "alerts": "Try the senders of alerts.",
     "limits": "Show what is used of each limit of requests and tokens a minute.",
     "spend": "Show what was spent, by day, agent or model.",

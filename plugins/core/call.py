@@ -210,6 +210,17 @@ class Call:
     cost_note: str | None = None
     cache: str = "off"
     """How the cache took part: `off`, `bypass`, `miss`, `hit` or `coalesced`."""
+    content_type: str = ""
+    """Of the answer, once it is being given."""
+    known: bool = False
+    """Its answer is at hand before `reserve`: no provider will be asked."""
+    cache_control: str = ""
+    """The client's `Cache-Control`."""
+    variants: dict[str, str] = field(default_factory=dict[str, str])
+    """What decides the answer besides model and body (prompt version, arm, ...), by stage: part of
+    the cache's key, so it must be settled in `prepare`."""
+    shareable: bool = True
+    """False once a stage has found something in the answer that no other call may be given."""
     headers: dict[str, str] = field(default_factory=dict[str, str])
     """More headers for the client, from the stages; names in lower case."""
     first_byte_s: float | None = None

@@ -4,7 +4,9 @@ A phase returns None to let the call go on, or a `GatewayError` to refuse it. On
 every call: `self` holds collaborators, the `Call` holds the state.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from plugins.core.call import Attempt, Call, Recalled
@@ -34,9 +36,11 @@ class Stage:
 
     Args:
         name: the word by which `proxy_config.yaml` switches it on.
+        last: it comes after all others, also those that `assembly.py` does not know.
     """
 
     name: str = ""
+    last: bool = False
 
     async def admit(self, call: Call) -> GatewayError | None:
         """Decide, before the host sees the call, whether it may enter."""
@@ -110,3 +114,28 @@ class Stage:
 def implements(stage: Stage, phase: Phase) -> bool:
     """Tell whether a stage has a phase of its own."""
     return getattr(type(stage), phase.value) is not getattr(Stage, phase.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Rota:
+    """Which stages have which phase, in order: worked out once, not for every call."""
+
+    admit: tuple[Stage, ...]
+    prepare: tuple[Stage, ...]
+    reserve: tuple[Stage, ...]
+    check_input: tuple[Stage, ...]
+    recall: tuple[Stage, ...]
+    route: tuple[Stage, ...]
+    shape: tuple[Stage, ...]
+    attempt: tuple[Stage, ...]
+    attempt_ended: tuple[Stage, ...]
+    check_output: tuple[Stage, ...]
+    check_chunk: tuple[Stage, ...]
+    settle: tuple[Stage, ...]
+    observe: tuple[Stage, ...]
+
+
+@lru_cache(maxsize=16)
+def rota_of(stages: tuple[Stage, ...]) -> Rota:
+    """Give the rota of these stages."""
+    return Rota(*(tuple(s for s in stages if implements(s, phase)) for phase in Phase))

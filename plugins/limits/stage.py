@@ -114,14 +114,16 @@ class LimitsStage(Stage):
     @override
     async def reserve(self, call: Call) -> GatewayError | None:
         """Take from key, tenant and the first provider with room; refuse over a caller's limit."""
-        tokens = self._policy.tokens(call)
         callers = self._policy.callers(call)
+        if call.known and not callers:
+            return None
+        tokens = self._policy.tokens(call)
         for limited in callers:
             if never_fits(limited.limit, tokens):
                 self._limiter.refused += 1
                 call.headers["x-should-retry"] = "false"
                 return too_large(limited, tokens)
-        providers = self._in_order(call.tiers, tokens)
+        providers = [] if call.known else self._in_order(call.tiers, tokens)
         if not callers and not providers:
             return None
         made = await self._limiter.reserve(callers, providers, tokens)

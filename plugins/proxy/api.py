@@ -11,6 +11,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from plugins.alerts import routes as alerts_routes
 from plugins.assembly import Parts, limit_policy
 from plugins.breaker import routes as breaker_routes
+from plugins.cache import routes as cache_routes
+from plugins.cache.report import CacheReport
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
 from plugins.core.tenant import Principal, Role
 from plugins.cost import routes as cost_routes
@@ -71,6 +73,12 @@ def build_api(parts: Parts) -> FastAPI:
     app.include_router(
         tenancy_routes.router(
             parts.tenants, principal_of, administrator, parts.catalogue_names, parts.clock
+        ),
+        prefix=prefix,
+    )
+    app.include_router(
+        cache_routes.router(
+            parts.cached, CacheReport(parts.engine), parts.sealer, principal_of, parts.clock
         ),
         prefix=prefix,
     )

@@ -24,7 +24,7 @@ from plugins.core.call import (
 )
 from plugins.core.errors import GatewayError, ProviderFailed
 from plugins.core.money import printed_usd
-from plugins.core.stage import Phase, Stage, implements
+from plugins.core.stage import Rota, Stage
 from plugins.proxy.answers import heard_seconds, seconds, text_of, usage_of
 from plugins.proxy.counting import counted
 from plugins.proxy.emptiness import has_content, is_empty, is_empty_stream
@@ -44,6 +44,8 @@ EndAttempt = Callable[[Call, str | None, object], Awaitable[None]]
 _log: Final = logging.getLogger("sluice.door")
 _OK: Final = 200
 _FIRST_ERROR: Final = 400
+_AT_ONCE: Final = 32
+"""Frames of a known answer that are sent before other calls have their turn."""
 CLIENT_LEFT: Final = 499
 """LiteLLM's answer when the client is gone, and ours in the ledger; no standard has a number."""
 USAGE_BY_HOST: Final = "usage_by_host"
@@ -67,7 +69,7 @@ class Delivery:
     Args:
         call: what is answered.
         send: the client's.
-        stages: all that are on, in order.
+        rota: the stages of each phase.
         end_attempt: closes the attempt that runs.
         hide_usage: the client did not ask for the closing usage chunk of its stream.
     """
@@ -76,19 +78,19 @@ class Delivery:
         self,
         call: Call,
         send: Send,
-        stages: Sequence[Stage],
+        rota: Rota,
         end_attempt: EndAttempt,
         *,
         hide_usage: bool,
     ) -> None:
         self._call: Final = call
         self._send: Final = send
-        self._settlers: Final = [s for s in stages if implements(s, Phase.SETTLE)]
-        self._judges: Final = [s for s in stages if implements(s, Phase.CHECK_OUTPUT)]
-        self._readers: Final = [s for s in stages if implements(s, Phase.CHECK_CHUNK)]
+        self._settlers: Final = rota.settle
+        self._judges: Final = rota.check_output
+        self._readers: Final = rota.check_chunk
         self._end_attempt: Final = end_attempt
         self._hide_usage: Final = hide_usage
-        self._try = self._passage("", TimeLimits())
+        self._tried: Passage | None = None
         self._opened = False
         self._settling: asyncio.Task[GatewayError | None] | None = None
         self.settled = False
@@ -96,8 +98,15 @@ class Delivery:
 
     def begin(self, group: str, limits: TimeLimits) -> Silence:
         """Expect the answer of a model group; gives the clock that ends its silence."""
-        self._try = self._passage(group, limits)
-        return self._try.silence
+        self._tried = self._passage(group, limits)
+        return self._tried.silence
+
+    @property
+    def _try(self) -> Passage:
+        """Give what has come of the try that runs; an answer that is recalled needs none."""
+        if self._tried is None:
+            self._tried = self._passage("", TimeLimits())
+        return self._tried
 
     @property
     def failure(self) -> Failure | None:
@@ -177,8 +186,10 @@ class Delivery:
             ]
         await self._send_start(_OK, headers)
         *first, last = recalled.frames
-        for frame in first:
+        for number, frame in enumerate(first, 1):
             await self._send_body(frame, more=True)
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         await self._send_body(last)
 
     async def abandon(self) -> None:
@@ -246,6 +257,7 @@ class Delivery:
 
     async def _deliver_whole(self, status: int, body: bytes) -> None:
         call = self._call
+        call.content_type = self._try.content_type.decode("latin-1")
         for judge in self._judges:
             verdict = await judge.check_output(call, body)
             if isinstance(verdict, GatewayError):
@@ -317,6 +329,7 @@ class Delivery:
         passage.silence.pause()
         self._opened = True
         self._call.first_byte_s = time.monotonic()
+        self._call.content_type = passage.content_type.decode("latin-1")
         await self._send_start(_OK, [(b"content-type", passage.content_type)])
         waiting, passage.waiting = passage.waiting, []
         await self._pass_on(waiting)

@@ -7,7 +7,7 @@ everybody, whatever LiteLLM itself would say.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -18,13 +18,15 @@ from plugins.core.call import Call, Endpoint, Recalled
 from plugins.core.clock import Clock
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest, Unavailable
 from plugins.core.identifiers import new_call_id
-from plugins.core.stage import Phase, Stage, implements
+from plugins.core.stage import Rota, Stage, rota_of
 from plugins.core.tenant import Principal, Role
 from plugins.proxy import calls
 from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
 from plugins.proxy.forms import parse_transcription
 from plugins.proxy.inbound import (
+    anthropic_version_of,
+    cache_control_of,
     closes,
     context_of,
     discard_body,
@@ -173,39 +175,37 @@ class Door:
         call = self._call(endpoint, call_id, principal, scope, body)
         hide_usage = call.stream and endpoint in _CHAT_STREAMS and not asks_for_usage(body)
         stages = self._stages()
-        delivery = Delivery(call, send, stages, self._end_attempt, hide_usage=hide_usage)
+        rota = rota_of(stages)
+        delivery = Delivery(call, send, rota, self._end_attempt, hide_usage=hide_usage)
         try:
-            refusal = await self._enter(call, stages)
+            refusal = await self._enter(call, rota)
             if refusal is not None:
                 await delivery.refuse(refusal)
-            elif (recalled := await _recall(call, stages)) is not None:
+            elif (recalled := await _recall(call, rota)) is not None:
                 await delivery.recall(recalled)
             else:
                 form = raw if endpoint is Endpoint.TRANSCRIPTIONS else None
-                shapers = _with(stages, Phase.SHAPE)
-                outbound = Outbound(call, form, shapers, ask_usage=hide_usage)
+                outbound = Outbound(call, form, rota.shape, ask_usage=hide_usage)
                 call.time_limits = (call.agent and call.agent.time_limits) or self._time_limits
                 tiers = Tiers(self._host, call, delivery, outbound, stages)
                 await self._carry(call, delivery, tiers, scope, receive)
         finally:
-            for stage in _with(stages, Phase.OBSERVE):
+            for stage in rota.observe:
                 self._background(stage.observe(call))
 
-    async def _enter(self, call: Call, stages: Sequence[Stage]) -> GatewayError | None:
+    async def _enter(self, call: Call, rota: Rota) -> GatewayError | None:
         """Run the phases that may refuse a call before anything is asked of a provider."""
-        for phase in (Phase.ADMIT, Phase.PREPARE):
-            for stage in _with(stages, phase):
-                work = stage.admit(call) if phase is Phase.ADMIT else stage.prepare(call)
-                if (refusal := await work) is not None:
-                    return refusal
-        reservers = _with(stages, Phase.RESERVE)
-        refusals = await asyncio.gather(*(stage.reserve(call) for stage in reservers))
-        if (refusal := next(filter(None, refusals), None)) is not None:
+        for stage in rota.admit:
+            if (refusal := await stage.admit(call)) is not None:
+                return refusal
+        for stage in rota.prepare:
+            if (refusal := await stage.prepare(call)) is not None:
+                return refusal
+        if (refusal := await _reserve(call, rota)) is not None:
             return refusal
         guarded = self._guarded()
-        checkers = [s for s in _with(stages, Phase.CHECK_INPUT) if s.name not in guarded]
-        for stage in checkers:
-            if (refusal := await stage.check_input(call)) is not None:
+        for stage in rota.check_input:
+            if stage.name not in guarded and (refusal := await stage.check_input(call)) is not None:
                 return refusal
         return None
 
@@ -256,6 +256,7 @@ class Door:
                 code="missing_parameter",
             )
         notes = {"audio_s": body.pop("_audio_s")} if "_audio_s" in body else {}
+        version = anthropic_version_of(scope["headers"]) if endpoint is Endpoint.MESSAGES else None
         return Call(
             id=call_id,
             endpoint=endpoint,
@@ -266,6 +267,8 @@ class Door:
             started_s=self._clock.monotonic_s(),
             stream=body.get("stream") is True,
             context=context_of(scope["headers"], body.get("metadata")),
+            cache_control=cache_control_of(scope["headers"]),
+            variants={"anthropic-version": version} if version else {},
             notes=notes,
         )
 
@@ -328,12 +331,16 @@ class _Line:
         await self._send(message)
 
 
-def _with(stages: Sequence[Stage], phase: Phase) -> list[Stage]:
-    return [stage for stage in stages if implements(stage, phase)]
+async def _reserve(call: Call, rota: Rota) -> GatewayError | None:
+    """Let all stages reserve at the same time: what they send to Redis travels together."""
+    if len(rota.reserve) == 1:
+        return await rota.reserve[0].reserve(call)
+    refusals = await asyncio.gather(*(stage.reserve(call) for stage in rota.reserve))
+    return next((refusal for refusal in refusals if refusal is not None), None)
 
 
-async def _recall(call: Call, stages: Sequence[Stage]) -> Recalled | None:
-    for stage in _with(stages, Phase.RECALL):
+async def _recall(call: Call, rota: Rota) -> Recalled | None:
+    for stage in rota.recall:
         recalled = await stage.recall(call)
         if recalled is not None:
             return recalled

@@ -74,6 +74,17 @@ def context_of(headers: Headers, metadata: Any) -> Context:
     return Context(**found)
 
 
+def cache_control_of(headers: Headers) -> str:
+    """Read `Cache-Control`; several lines are joined by commas, none is empty."""
+    found = [value.decode("latin-1") for name, value in headers if name == b"cache-control"]
+    return ",".join(found) if found else ""
+
+
+def anthropic_version_of(headers: Headers) -> str | None:
+    """Read which version of Anthropic's wire format a client speaks; it is passed on as it is."""
+    return next((v.decode("latin-1") for n, v in headers if n == b"anthropic-version"), None)
+
+
 def forwarded(
     headers: Headers, call_id: str, length: int, *, form: bool = False
 ) -> list[tuple[bytes, bytes]]:

@@ -92,6 +92,7 @@ async def install() -> None:
             parts.directory.run(),
             parts.drain.run(),
             parts.circuits.run(),
+            parts.sharing.run(),
             parts.scraper.run(),
             parts.alerts.run(),
             parts.sampler.run(),
@@ -116,7 +117,7 @@ class PluggedIn:
         self._guarded: frozenset[str] = frozenset()
 
     def stages(self) -> tuple[Stage, ...]:
-        """Give the stages, in order; those that `assembly` does not know come last."""
+        """Give the stages, in order; those that `assembly` does not know follow, then the last."""
         if self._stages is None:
             plugged: list[Any] = [
                 c
@@ -127,7 +128,7 @@ class PluggedIn:
             known = [make(self._parts) for name, make in STAGES.items() if name in named]
             extra = [stage for name, stage in named.items() if name not in STAGES and stage]
             self._guarded = frozenset(p.name for p in plugged if isinstance(p, StageGuardrail))
-            self._stages = (*known, *extra)
+            self._stages = tuple(sorted((*known, *extra), key=lambda stage: stage.last))
         return self._stages
 
     def guarded(self) -> frozenset[str]:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
@@ -144,22 +144,37 @@ class RedisLink:
         Raises:
             RedisAway: as `send`.
         """
+        return await self.start(script, keys, arguments)
+
+    def start(
+        self, script: Script, keys: Sequence[Argument], arguments: Sequence[Argument]
+    ) -> Coroutine[Any, Any, Any]:
+        """Send a script off as `call` does, at once; its answer may be awaited later, elsewhere.
+
+        Raises:
+            RedisAway: as `send`.
+        """
         rest = (len(keys), *keys, *arguments)
-        answer = await self._queued(("EVALSHA", script.sha, *rest))
+        return self._script_answer(self._queued(("EVALSHA", script.sha, *rest)), script, rest)
+
+    async def _script_answer(
+        self, queued: asyncio.Future[Any], script: Script, rest: tuple[Argument, ...]
+    ) -> Any:
+        answer = await queued
         if isinstance(answer, NoScriptError):
             return await self.send("EVAL", script.source, *rest)
         if isinstance(answer, Exception):
             raise RedisAway(f"Redis: {type(answer).__name__}") from answer
         return answer
 
-    async def _queued(self, command: tuple[Argument, ...]) -> Any:
+    def _queued(self, command: tuple[Argument, ...]) -> asyncio.Future[Any]:
         self._refuse_while_quiet()
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         self._queue.append((command, answer))
         if len(self._queue) == 1:
             loop.call_soon(self._depart)
-        return await answer
+        return answer
 
     def _depart(self) -> None:
         """Send off what waits, unless enough is under way: that takes it along when it is back."""

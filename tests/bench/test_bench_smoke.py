@@ -1,6 +1,7 @@
 """The pure parts of the benchmark: what it computes, not what it starts."""
 
 import json
+from collections import Counter
 from itertools import islice
 
 import pytest
@@ -9,7 +10,7 @@ from bench.figures import added, compared, percentile, ratio
 from bench.load import arrivals
 from bench.measure import NOTHING, RedisCount, cpu_s, round_trips_per_call
 from bench.wire import Place, Reply
-from bench.workloads import RESUME, SHORT, STREAM, Workload
+from bench.workloads import HITS, KNOWN, MIXED, RESUME, SHORT, STREAM, Workload
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,18 @@ def test_every_request_is_whole_and_a_new_one(workload: Workload) -> None:
         head, _, body = request.partition(b"\r\n\r\n")
         assert f"Content-Length: {len(body)}".encode() in head
         assert json.loads(body)["model"] == "gpt-4o"
+
+
+@pytest.mark.parametrize(("workload", "repeated"), [(HITS, 1.0), (MIXED, 0.4)], ids=["hits", "40"])
+def test_a_share_of_requests_repeats_a_known_few(workload: Workload, repeated: float) -> None:
+    place = Place("127.0.0.1", 4000)
+    requests = list(islice(workload.requests(place, "sk-x", "gpt-4o", "/v1"), 500))
+    counts = Counter(requests)
+    known = [request for request, count in counts.items() if count > 1]
+    assert len(known) == len(KNOWN)
+    assert sum(counts[request] for request in known) == 500 * repeated
+    for start in range(0, 500, 50):  # evenly, so that every round has its share
+        assert sum(r in known for r in requests[start : start + 50]) == 50 * repeated
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import orjson
 
+from tests.gateway.running import UNCACHED
+
 MILLION = Decimal(1_000_000)
 # Dollars per million tokens in and out; SPEC section 2 states the input prices.
 PRICES = {
@@ -65,7 +67,7 @@ class Crowd:
         await asyncio.gather(*(self._client(n) for n in range(self.size)))
 
     async def _client(self, number: int) -> None:
-        headers = {"authorization": f"Bearer {self.key}"}
+        headers = {"authorization": f"Bearer {self.key}", **UNCACHED}
         async with httpx.AsyncClient(base_url=self.base_url, headers=headers, timeout=30) as client:
             turn = number
             while not self.stopping:

@@ -6,7 +6,7 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from pydantic import BaseModel, SecretStr
 
-from tests.gateway.running import Gateway
+from tests.gateway.running import UNCACHED, Gateway
 
 
 @tool
@@ -29,6 +29,7 @@ def _chat(gateway: Gateway, model: str) -> ChatOpenAI:
         api_key=SecretStr(gateway.demo_key),
         max_retries=0,
         stream_usage=True,
+        default_headers=UNCACHED,
     )
 
 

@@ -7,7 +7,7 @@ import anthropic
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
 
-from tests.gateway.running import Gateway
+from tests.gateway.running import UNCACHED, Gateway
 
 MODELS = ("decision", "gpt-4o", "llama-3")
 """Behind Anthropic's own wire format, and behind two that are translated."""
@@ -29,7 +29,9 @@ PROVIDERS = ("openai", "anthropic", "vllm")
 
 @pytest.fixture(scope="module")
 def client(gateway: Gateway) -> Iterator[Anthropic]:
-    with Anthropic(base_url=gateway.base_url, api_key=gateway.demo_key, max_retries=0) as made:
+    with Anthropic(
+        base_url=gateway.base_url, api_key=gateway.demo_key, max_retries=0, default_headers=UNCACHED
+    ) as made:
         yield made
 
 
@@ -63,7 +65,10 @@ def test_a_message_is_answered_and_streamed_alike(client: Anthropic, model: str)
 
 async def test_the_async_client_works_whole_and_streamed(gateway: Gateway) -> None:
     async with AsyncAnthropic(
-        base_url=gateway.base_url, api_key=gateway.demo_key, max_retries=0
+        base_url=gateway.base_url,
+        api_key=gateway.demo_key,
+        max_retries=0,
+        default_headers=UNCACHED,
     ) as client:
         whole = await client.messages.create(model="explanation", **ASK)
         async with client.messages.stream(model="explanation", **ASK) as stream:

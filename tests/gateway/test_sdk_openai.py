@@ -9,7 +9,7 @@ import pytest
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel
 
-from tests.gateway.running import Gateway
+from tests.gateway.running import UNCACHED, Gateway
 
 QUESTION: Any = [{"role": "user", "content": "What is the weather in Oslo?"}]
 WEATHER: Any = {
@@ -52,7 +52,12 @@ PROVIDERS = ("openai", "anthropic", "vllm")
 
 @pytest.fixture(scope="module")
 def client(gateway: Gateway) -> Iterator[OpenAI]:
-    with OpenAI(base_url=gateway.base_url + "/v1", api_key=gateway.demo_key, max_retries=0) as made:
+    with OpenAI(
+        base_url=gateway.base_url + "/v1",
+        api_key=gateway.demo_key,
+        max_retries=0,
+        default_headers=UNCACHED,
+    ) as made:
         yield made
 
 
@@ -122,7 +127,10 @@ def test_an_answer_says_what_it_is(client: OpenAI) -> None:
 
 async def test_the_async_client_works_whole_and_streamed(gateway: Gateway) -> None:
     async with AsyncOpenAI(
-        base_url=gateway.base_url + "/v1", api_key=gateway.demo_key, max_retries=0
+        base_url=gateway.base_url + "/v1",
+        api_key=gateway.demo_key,
+        max_retries=0,
+        default_headers=UNCACHED,
     ) as client:
         whole = await client.chat.completions.create(model="screening", messages=QUESTION)
         stream = await client.chat.completions.create(

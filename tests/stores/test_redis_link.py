@@ -98,6 +98,18 @@ async def test_a_script_runs_by_its_hash_and_is_made_known_when_it_is_not(
     assert await redis.script_exists(script.sha) == [True]
 
 
+async def test_a_script_that_is_started_travels_with_what_is_sent_at_that_moment(
+    link: RedisLink, redis: Redis
+) -> None:
+    script = Script("return redis.call('INCR', KEYS[1])")
+    await link.call(script, ["n"], [])
+    before = await _reads(redis)
+    started = link.start(script, ["n"], [])  # what is awaited first is not sent first
+    assert await link.send("INCR", "n") == 3
+    assert await started == 2
+    assert await _reads(redis) - before == 2  # one batch, and this look
+
+
 async def test_all_that_is_sent_while_redis_is_away_is_refused_in_time(
     link: RedisLink, redis_server: EmbeddedRedis
 ) -> None:

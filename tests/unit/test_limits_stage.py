@@ -100,6 +100,14 @@ async def test_a_cache_hit_is_refunded() -> None:
     assert await world.used(PROVIDER, "openai") == (0, 0)
 
 
+async def test_an_answer_that_is_at_hand_takes_nothing_of_a_provider() -> None:
+    world = World(providers={"openai": RateLimit(1, 10_000)}, tenant=RateLimit(10))
+    for _ in range(3):
+        assert await world.reserved(_call(known=True)) is None
+    assert await world.used(PROVIDER, "openai") == (0, 0)
+    assert await world.used(TENANT, "acme") == (3, 3 * ESTIMATE)
+
+
 async def test_a_call_that_was_refused_before_any_attempt_is_refunded() -> None:
     world = World(providers={"openai": RateLimit(10, 10_000)}, tenant=RateLimit(1))
     call = _call()

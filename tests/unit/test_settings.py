@@ -172,6 +172,59 @@ def test_prices_are_decimals() -> None:
     assert row.per_minute_usd == Decimal("0.0043")
 
 
+@pytest.mark.spec("8.1")
+def test_answers_are_cached_for_an_hour_unless_an_agent_says_otherwise(tmp_path: Path) -> None:
+    shipped = load(ROOT / "proxy_config.yaml").cache_policies
+    assert {(p.ttl_s, p.enabled) for n, p in shipped.items() if n != "voice_interview"} == {
+        (3600, True)
+    }
+    assert not shipped["voice_interview"].enabled
+    agents = {
+        "matching": {"tiers": ["gpt-4o"], "cache": {"ttl_s": 60, "coalesce": False}},
+        "decision": {"tiers": ["gpt-4o"], "cache": {"keep_tool_calls": True}},
+    }
+    policy = {"agents": agents, "cache": {"ttl_s": 120, "wait_s": 5}}
+    found = load(_written(tmp_path, sluice=policy)).cache_policies
+    assert [(found[n].ttl_s, found[n].coalesce) for n in ("", "matching", "decision")] == [
+        (120, True),
+        (60, False),
+        (120, True),
+    ]
+    assert [found[n].keep_tool_calls for n in ("", "matching", "decision")] == [False, False, True]
+    assert {p.wait_s for p in found.values()} == {5.0}
+
+
+@pytest.mark.parametrize(
+    ("cache", "path"),
+    [
+        ({"ttl_s": 0}, "sluice.cache.ttl_s"),
+        ({"wait_s": 0}, "sluice.cache.wait_s"),
+        ({"tenant_bytes": 1000}, "sluice.cache.tenant_bytes"),
+        ({"ttl": 60}, "sluice.cache.ttl"),
+        ({"largest_entry_bytes": 16_000_000, "tenant_bytes": 2**21}, "no such entry would fit"),
+    ],
+)
+def test_a_cache_that_cannot_be_is_refused_with_its_path(
+    tmp_path: Path, cache: dict[str, object], path: str
+) -> None:
+    policy = {"agents": {"a": {"tiers": ["gpt-4o"]}}, "cache": cache}
+    with pytest.raises(ConfigurationError) as caught:
+        load(_written(tmp_path, sluice=policy))
+    assert path in str(caught.value)
+
+
+def test_the_cache_may_have_a_redis_of_its_own() -> None:
+    variables = {
+        "SLUICE_DATABASE_URL": "postgresql://x",
+        "SLUICE_REDIS_URL": "redis://x",
+        "SLUICE_SECRET": "s" * 32,
+    }
+    assert environment(variables).cache_redis_url is None
+    assert environment(variables | {"SLUICE_CACHE_REDIS_URL": ""}).cache_redis_url is None
+    own = environment(variables | {"SLUICE_CACHE_REDIS_URL": "redis://own"})
+    assert (own.redis_url, own.cache_redis_url) == ("redis://x", "redis://own")
+
+
 @pytest.mark.spec("8.2")
 def test_the_providers_limits_are_those_of_the_requirement() -> None:
     limits = load(ROOT / "proxy_config.yaml").policy.rate_limits
