@@ -48,7 +48,12 @@ from plugins.events.otel import OtelEvents
 from plugins.limits.stage import LimitPolicy, LimitsStage
 from plugins.limits.store import Limiter
 from plugins.metrics import slots
-from plugins.metrics.families import SPOOL_ENTRIES, STORE_AWAY
+from plugins.metrics.families import (
+    LIMITS_ALONE,
+    RESERVED_ALONE,
+    SPOOL_ENTRIES,
+    STORE_AWAY,
+)
 from plugins.metrics.files import FileMetrics, NoMetrics
 from plugins.metrics.sampler import Reading, Sampler
 from plugins.metrics.stage import MetricsStage
@@ -188,7 +193,8 @@ def build(
     alerts = _alerts(configuration.policy.alerts, link, metrics, clock)
     circuits = _circuits(configuration, link, clock, metrics, alerts)
     directory = KeyDirectory(engine, hasher, clock)
-    readings = _readings(configuration, circuits, link, directory, spool, alerts)
+    limiter = Limiter(link, clock, workers=environment.workers)
+    readings = _readings(configuration, circuits, link, directory, spool, alerts, limiter)
     sealer = Sealer(environment.secret)
     own = environment.cache_redis_url
     cached = CacheStore(
@@ -218,7 +224,7 @@ def build(
         metrics=metrics,
         metrics_folder=metrics_folder,
         sampler=Sampler(metrics, readings),
-        limiter=Limiter(link, clock, workers=environment.workers),
+        limiter=limiter,
     )
 
 
@@ -282,6 +288,7 @@ def _readings(
     directory: KeyDirectory,
     spool: Spool,
     alerts: Dispatcher,
+    limiter: Limiter,
 ) -> list[Reading]:
     """List what is read once a second rather than counted."""
 
@@ -291,10 +298,18 @@ def _readings(
     async def spooled() -> Mapping[tuple[str, ...], float]:
         return {(): float(await spool.entries())}
 
+    async def alone() -> Mapping[tuple[str, ...], float]:
+        return {(): float(not limiter.shared)}
+
+    async def reserved_alone() -> Mapping[tuple[str, ...], float]:
+        return {(): float(limiter.degraded)}
+
     providers = frozenset(d.provider for d in configuration.deployments.values())
     return [
         Reading(signals.STATE, signals.states(circuits, providers)),
         Reading(STORE_AWAY, stores),
         Reading(SPOOL_ENTRIES, spooled),
         Reading(QUEUE, alerts.waiting),
+        Reading(LIMITS_ALONE, alone),
+        Reading(RESERVED_ALONE, reserved_alone),
     ]

@@ -120,7 +120,6 @@ class LimitsStage(Stage):
         tokens = self._policy.tokens(call)
         for limited in callers:
             if never_fits(limited.limit, tokens):
-                self._limiter.refused += 1
                 call.headers["x-should-retry"] = "false"
                 return too_large(limited, tokens)
         providers = [] if call.known else self._in_order(call.tiers, tokens)
@@ -129,7 +128,6 @@ class LimitsStage(Stage):
         made = await self._limiter.reserve(callers, providers, tokens)
         call.headers.update(headers_of(made.callers))
         if not made.admitted:
-            self._limiter.refused += 1
             return caller_refusal(made.callers, tokens)
         held = _Held(tokens, made.holds[: len(callers)], full=self._full(made.providers))
         held.hop = made.holds[-1] if len(made.holds) > len(callers) else None
@@ -151,14 +149,12 @@ class LimitsStage(Stage):
         if held.hop and held.hop.counter == limited.counter and not _tries(held, call):
             return None
         if never_fits(limited.limit, held.tokens):
-            self._limiter.spilled += 1
             return provider_refusal(provider, None)
         wait_s = held.full.get(provider, 0.0) - self._clock.monotonic_s()
         if wait_s <= 0:
             wait_s = await self._hop(call, held, limited)
         if wait_s <= 0:
             return None
-        self._limiter.spilled += 1
         return provider_refusal(provider, wait_s)
 
     @override

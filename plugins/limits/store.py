@@ -68,10 +68,6 @@ class Limiter:
         """The counters in Redis are used; False while each worker decides alone."""
         self.degraded = 0
         """Reservations that this worker decided alone, since the start."""
-        self.refused = 0
-        """Calls over a limit of the caller's, since the start."""
-        self.spilled = 0
-        """Tries that a full provider sent to the next tier, since the start."""
 
     async def reserve(
         self,

@@ -5,8 +5,8 @@ from typing import Final
 
 from typing_extensions import override
 
-from plugins.core.call import Attempt, Call
-from plugins.core.metrics import NONE, OTHER, Metrics, among
+from plugins.core.call import Attempt, Call, Outcome
+from plugins.core.metrics import NONE, Metrics, among
 from plugins.core.stage import Stage
 from plugins.metrics.families import (
     ATTEMPTS,
@@ -15,6 +15,10 @@ from plugins.metrics.families import (
     DURATION,
     ERROR_CLASSES,
     FIRST_BYTE,
+    REFUSAL_KINDS,
+    REFUSALS,
+    SKIP_REASONS,
+    SKIPS,
     TIERS,
 )
 
@@ -59,18 +63,25 @@ class MetricsStage(Stage):
         if call.first_byte_s is not None:
             waited_s = call.first_byte_s - call.started_s
             self._metrics.observe(FIRST_BYTE, waited_s, agent, call.endpoint.value)
+        if call.outcome is Outcome.REFUSED:
+            self._metrics.add(REFUSALS, agent, among(call.error_class, REFUSAL_KINDS))
+        for skip in call.skipped:
+            self._metrics.add(SKIPS, _tier(call, skip.group), among(skip.code, SKIP_REASONS))
         for attempt in call.attempts:
             self._count_attempt(call, attempt)
 
     def _count_attempt(self, call: Call, attempt: Attempt) -> None:
-        tier = call.agent.tier_of(attempt.group) if call.agent else "primary"
         self._metrics.add(
             ATTEMPTS,
             among(attempt.provider, self._providers),
-            tier if tier in TIERS else OTHER,
+            _tier(call, attempt.group),
             _ending(attempt),
             among(attempt.error_class, ERROR_CLASSES),
         )
+
+
+def _tier(call: Call, group: str) -> str:
+    return among(call.agent.tier_of(group) if call.agent else "primary", TIERS)
 
 
 def _ending(attempt: Attempt) -> str:

@@ -137,7 +137,6 @@ async def test_over_the_tenants_limit_is_429_with_retry_after_and_headers_and_ta
     await world.stage.settle(call)
     assert await world.used(KEY, "key0000001") == (1, ESTIMATE)
     assert await world.used(PROVIDER, "openai") == (1, ESTIMATE)
-    assert world.limiter.refused == 1
     world.clock.now_s += refusal.retry_after_s or 0
     assert await world.reserved(_call()) is None
 
@@ -155,7 +154,6 @@ async def test_over_the_providers_limit_the_tier_is_skipped_and_the_next_pays() 
     await world.answered(call, "claude", Usage(10, 5))
     assert await world.used(PROVIDER, "anthropic") == (1, 15)
     assert await world.used(PROVIDER, "openai") == (1, ESTIMATE)
-    assert world.limiter.spilled == 1
 
 
 async def test_a_hop_gives_back_the_failed_providers_tokens_and_keeps_its_request() -> None:

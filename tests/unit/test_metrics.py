@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from plugins.core.call import Attempt, Outcome
+from plugins.core.agent import Agent
+from plugins.core.call import Attempt, Outcome, Skip
 from plugins.core.metrics import LATENCIES_S, Counter, Gauge, Histogram, Merge, among
 from plugins.metrics import files, slots
 from plugins.metrics.exposition import exposition
@@ -263,6 +264,18 @@ async def test_every_try_is_counted_with_its_error() -> None:
         (name, "anthropic", "primary", "abandoned", "ClientDisconnected"): 1,
         (name, "other", "primary", "failed", "other"): 1,
     }
+
+
+async def test_a_refusal_is_counted_by_its_kind_and_a_skipped_tier_by_its_reason() -> None:
+    metrics = await _counted(
+        agent=Agent("matching", ("gpt-4o", "claude", "llama-3")),
+        outcome=Outcome.REFUSED,
+        error_class="RateLimited",
+        skipped=[Skip("gpt-4o", "provider_limit_reached"), Skip("claude", "said by a client")],
+    )
+    assert metrics.counts[("sluice_refusals_total", "matching", "RateLimited")] == 1
+    skips = {key[1:] for key in metrics.counts if key[0] == "sluice_tiers_skipped_total"}
+    assert skips == {("primary", "provider_limit_reached"), ("secondary", "other")}
 
 
 async def test_no_text_of_a_clients_becomes_a_label() -> None:
