@@ -8,7 +8,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from plugins.core.agent import TimeLimits
@@ -16,17 +15,14 @@ from plugins.core.call import (
     EMPTY_ANSWER,
     Attempt,
     Call,
-    Endpoint,
     Outcome,
     Recalled,
     Usage,
-    UsageSource,
 )
 from plugins.core.errors import GatewayError, ProviderFailed
 from plugins.core.money import printed_usd
-from plugins.core.stage import Rota, Stage
-from plugins.proxy.answers import heard_seconds, seconds, text_of, usage_of
-from plugins.proxy.counting import counted
+from plugins.core.stage import Rota
+from plugins.proxy.consumption import stream_usage, whole_usage
 from plugins.proxy.emptiness import has_content, is_empty, is_empty_stream
 from plugins.proxy.passage import (
     Empty,
@@ -35,6 +31,7 @@ from plugins.proxy.passage import (
     Silence,
 )
 from plugins.proxy.refusals import error_frame, refuse
+from plugins.proxy.settling import call_headers, settle_all
 from plugins.proxy.streams import StreamFollower, json_or_none
 
 Message = MutableMapping[str, Any]
@@ -48,12 +45,7 @@ _AT_ONCE: Final = 32
 """Frames of a known answer that are sent before other calls have their turn."""
 CLIENT_LEFT: Final = 499
 """LiteLLM's answer when the client is gone, and ours in the ledger; no standard has a number."""
-USAGE_BY_HOST: Final = "usage_by_host"
-"""Note on a call whose stream's usage LiteLLM has counted itself, since the provider gave none."""
 BROKEN: Final = "StreamBroken"
-_GENERATIVE: Final = frozenset(
-    {Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES}
-)
 
 
 class AnswerEnded(OSError):  # noqa: N818 - an end, not an error
@@ -202,7 +194,7 @@ class Delivery:
         if call.attempts:
             # What was sent is charged, also when nothing came back before the client left.
             call.deployment = call.deployment or _last_deployment(call)
-            call.usage = await self._stream_usage()
+            call.usage = await stream_usage(call, self._try.follower)
         await self._end_attempt(call, call.error_class, CLIENT_LEFT)
         await self._settle(CLIENT_LEFT)
         self.finished = True
@@ -248,7 +240,7 @@ class Delivery:
                 await self._fail_try(_error_class(call), _status(call, status), body)
             return
         answer = json_or_none(body) or {}
-        call.usage = await self._whole_usage(answer, body)
+        call.usage = await whole_usage(call, answer, body)
         if is_empty(call, answer, body):
             await self._fail_empty((body,))
             return
@@ -351,7 +343,7 @@ class Delivery:
         elif not more:
             frames = (*passage.waiting, *passage.held)
             if is_empty_stream(call, frames):
-                call.usage = await self._stream_usage()
+                call.usage = await stream_usage(call, self._try.follower)
                 await self._fail_empty(frames)
             else:
                 await self._open()
@@ -390,7 +382,7 @@ class Delivery:
         call = self._call
         held, self._try.held = b"".join(map(self._judged, self._try.held)), []
         await self._end_attempt(call, None, _OK)
-        call.usage = await self._stream_usage()
+        call.usage = await stream_usage(call, self._try.follower)
         call.outcome = Outcome.ANSWERED
         unrecorded = await self._settle(_OK)
         if unrecorded is not None:
@@ -401,7 +393,7 @@ class Delivery:
         """Say in the stream that it is not whole; what was used is charged."""
         call = self._call
         await self._end_attempt(call, call.error_class, None)
-        call.usage = await self._stream_usage()
+        call.usage = await stream_usage(call, self._try.follower)
         call.outcome = Outcome.FAILED
         await self._settle(_OK)
         error = call.refusal or ProviderFailed(
@@ -419,7 +411,7 @@ class Delivery:
             await self._fail(error)
             return
         await self._end_attempt(call, None, _OK)
-        call.usage = await self._stream_usage()
+        call.usage = await stream_usage(call, self._try.follower)
         await self._settle(_OK)
         await self._send_body(error_frame(error, call.endpoint, call.id))
 
@@ -441,45 +433,8 @@ class Delivery:
         self.settled = True
         call.status = status
         call.ended_s = time.monotonic()
-        self._settling = asyncio.create_task(self._settle_all())
+        self._settling = asyncio.create_task(settle_all(call, self._settlers))
         return await asyncio.shield(self._settling)
-
-    async def _settle_all(self) -> GatewayError | None:
-        """Let all stages settle at the same time: what they send to Redis travels together."""
-        refusals = await asyncio.gather(*map(self._settled_by, self._settlers))
-        return next((refusal for refusal in refusals if refusal is not None), None)
-
-    async def _settled_by(self, stage: Stage) -> GatewayError | None:
-        try:
-            return await stage.settle(self._call)
-        except Exception:  # noqa: BLE001 - one stage's bug must not keep the others back
-            _log.exception("stage %s failed to settle call %s", stage.name, self._call.id)
-            return None
-
-    async def _whole_usage(self, answer: dict[str, Any], body: bytes) -> Usage:
-        call = self._call
-        if call.endpoint is Endpoint.SPEECH:
-            return replace(await counted(call, "", None), source=UsageSource.PROVIDER)
-        stated = usage_of(call.endpoint, answer)
-        if call.endpoint is Endpoint.TRANSCRIPTIONS and (stated is None or stated.is_empty):
-            length = seconds(answer.get("duration")) or call.notes.get("audio_s", 0)
-            length = length or heard_seconds(str(answer.get("text", "")).encode() or body)
-            return Usage(audio_s=seconds(float(length)), source=UsageSource.COUNTED)
-        if call.endpoint is Endpoint.MODERATIONS:
-            return stated or Usage()
-        if stated is not None and _believable(call.endpoint, stated, answer):
-            return stated
-        return await counted(call, text_of(call.endpoint, answer), None)
-
-    async def _stream_usage(self) -> Usage:
-        follower = self._try.follower
-        stated = follower.usage
-        whole = stated is not None and follower.ended and follower.usage_is_whole
-        # Nobody writes text from no tokens; gathering it is dear, so only for a zero.
-        if stated is not None and whole and (stated.output_tokens or not follower.written_text()):
-            by_host = USAGE_BY_HOST in self._call.notes
-            return replace(stated, source=UsageSource.COUNTED) if by_host else stated
-        return await counted(self._call, follower.written_text(), stated)
 
     async def _send_start(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         await self._send(
@@ -503,32 +458,6 @@ class Delivery:
             {"type": "http.response.start", "status": reply.status, "headers": headers}
         )
         await self._send_body(reply.body)
-
-
-def call_headers(call: Call) -> list[tuple[bytes, bytes]]:
-    """Say in headers what was served, by which tier, and whose practice it was."""
-    headers = [
-        (b"x-sluice-call-id", call.id),
-        (b"x-request-id", call.id),
-        (b"x-sluice-agent", call.agent_name),
-        (b"x-sluice-tier", call.tier),
-        (b"x-sluice-model", call.model_served),
-        (b"x-sluice-cache", call.cache),
-        (b"x-sluice-attempts", str(len(call.attempts)) if call.attempts else None),
-        (b"x-sluice-skipped", ", ".join(f"{s.group}={s.code}" for s in call.skipped)),
-        (b"x-sluice-practice", "true" if call.practice else None),
-        *((name.encode(), value) for name, value in call.headers.items()),
-    ]
-    return [(name, value.encode("latin-1", "replace")) for name, value in headers if value]
-
-
-def _believable(endpoint: Endpoint, stated: Usage, answer: dict[str, Any]) -> bool:
-    """Tell whether stated usage can be true: nobody writes text from no tokens."""
-    if not stated.input_tokens:
-        return bool(stated.audio_s)
-    if endpoint in _GENERATIVE and not stated.output_tokens:
-        return not text_of(endpoint, answer)
-    return True
 
 
 def _last_deployment(call: Call) -> str | None:

@@ -20,6 +20,7 @@ from plugins.core.errors import Forbidden, GatewayError, InvalidRequest, Unavail
 from plugins.core.identifiers import new_call_id
 from plugins.core.stage import Rota, Stage, rota_of
 from plugins.core.tenant import Principal, Role
+from plugins.policy import Limits
 from plugins.proxy import calls
 from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
@@ -39,7 +40,6 @@ from plugins.proxy.refusals import Reply, refuse
 from plugins.proxy.schema import BodyLimits, parse_body
 from plugins.proxy.streams import asks_for_usage
 from plugins.proxy.tiers import App, Presence, Receive, Replay, Scope, Tiers
-from plugins.settings import Limits
 from plugins.tenancy.rules import unknown_key
 from plugins.tenancy.store import KeyDirectory
 

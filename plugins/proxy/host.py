@@ -29,7 +29,8 @@ from plugins.core.identifiers import new_call_id
 from plugins.core.tenant import Principal
 from plugins.proxy import calls
 from plugins.proxy.auth import SCOPE_KEY
-from plugins.proxy.delivery import USAGE_BY_HOST, Message
+from plugins.proxy.consumption import USAGE_BY_HOST
+from plugins.proxy.delivery import Message
 from plugins.proxy.inbound import forwarded
 from plugins.proxy.tiers import App, Scope
 

@@ -11,7 +11,8 @@ from typing_extensions import override
 from plugins.agents.abilities import Abilities
 from plugins.core.money import usd
 from plugins.cost.rules import MILLION, MINUTE_S, THOUSAND, Price
-from plugins.settings import Configuration, Deployment, PriceRow
+from plugins.policy import PriceRow
+from plugins.settings import Configuration, Deployment
 
 RETIRES_SOON_DAYS: Final = 90
 

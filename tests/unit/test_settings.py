@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from plugins import settings
+from plugins import policy
 from plugins.core.limit import RateLimit
 from plugins.settings import ConfigurationError, environment, load
 
@@ -144,7 +144,7 @@ GPU_HOUR = {"usd_per_hour": "2.50", "input_tokens_per_s": 8000, "output_tokens_p
 )
 def test_a_price_is_given_or_explained(row: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="free_because"):
-        settings.PriceRow.model_validate(row)
+        policy.PriceRow.model_validate(row)
 
 
 @pytest.mark.parametrize(
@@ -164,11 +164,11 @@ def test_a_price_is_given_or_explained(row: dict[str, object]) -> None:
 )
 def test_a_gpu_hour_that_cannot_be_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=field):
-        settings.PriceRow.model_validate({"gpu_hour": {**GPU_HOUR, field: value}})
+        policy.PriceRow.model_validate({"gpu_hour": {**GPU_HOUR, field: value}})
 
 
 def test_prices_are_decimals() -> None:
-    row = settings.PriceRow.model_validate({"per_minute_usd": "0.0043"})
+    row = policy.PriceRow.model_validate({"per_minute_usd": "0.0043"})
     assert row.per_minute_usd == Decimal("0.0043")
 
 
