@@ -11,7 +11,7 @@ import httpx
 
 from bench.reliability.farm import POSITIONS, STANDS, Server, agent, group
 from bench.reliability.faults import FAULTS, Fault
-from bench.reliability.shapes import SHAPES, Shape, ends_with_error
+from bench.reliability.shapes import FRESH, SHAPES, Shape, ends_with_error
 from bench.servers import ServerError
 
 _OK: Final = 200
@@ -143,7 +143,7 @@ class Matrix:
     """
 
     def __init__(self, base_url: str, key: str, servers: Sequence[Server]) -> None:
-        headers = {"authorization": f"Bearer {key}"}
+        headers = {"authorization": f"Bearer {key}", **FRESH}
         self._client: Final = httpx.Client(base_url=base_url, headers=headers, timeout=_TIMEOUT_S)
         self._servers: Final = servers
 

@@ -13,7 +13,7 @@ import httpx
 
 from bench.figures import percentile
 from bench.reliability.farm import STANDS, Server, agent
-from bench.reliability.shapes import SHAPES, Shape
+from bench.reliability.shapes import FRESH, SHAPES, Shape
 from bench.servers import ServerError
 
 OPENING_S: Final = 1.0
@@ -172,7 +172,7 @@ class Outage:
         shape: Shape = _SHAPE,
     ) -> None:
         self._base_url: Final = base_url
-        self._headers: Final = {"authorization": f"Bearer {key}"}
+        self._headers: Final = {"authorization": f"Bearer {key}", **FRESH}
         self._admin: Final = {"authorization": f"Bearer {admin_key}"}
         self._primary: Final = primary
         self._provider: Final = STANDS[shape.kind][0].provider

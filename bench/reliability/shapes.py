@@ -10,6 +10,8 @@ import httpx
 import orjson
 
 _TEXT: Final = [{"role": "user", "content": "Tell the candidate when the interview takes place."}]
+FRESH: Final = {"cache-control": "no-store"}
+"""What every call here sends: an answer from the cache would tell nothing of a provider."""
 KINDS: Final = ("chat", "embedding", "speech", "transcription")
 
 

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bench.reliability.farm import NEVER_OPENS, Server, agent, farm, write_config
-from bench.reliability.shapes import SHAPES, Shape, ends_with_error, texts
+from bench.reliability.shapes import FRESH, SHAPES, Shape, ends_with_error, texts
 from plugins.store.database import create_engine
 from plugins.store.tables import ledger
 from tests.gateway.running import Gateway, eventually, running
@@ -95,7 +95,7 @@ def _leave_early(pair: Pair, shape: Shape, key: str) -> None:
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
             pair.gateway.base_url + shape.path,
-            headers={"authorization": f"Bearer {key}"},
+            headers={"authorization": f"Bearer {key}", **FRESH},
             timeout=PATIENCE_S,
             **shape.options(agent("chat")),
         )
@@ -157,7 +157,7 @@ async def test_streams_whose_provider_dies_are_whole_or_say_so_and_never_two_ans
     first, second, _ = pair.servers
     first.order("openai", [_answer("alpha")])
     second.order("anthropic", [_answer("beta")])
-    headers = {"authorization": f"Bearer {pair.gateway.demo_key}"}
+    headers = {"authorization": f"Bearer {pair.gateway.demo_key}", **FRESH}
     limits = httpx.Limits(max_connections=None)
     async with httpx.AsyncClient(
         base_url=pair.gateway.base_url, headers=headers, timeout=60, limits=limits
@@ -203,14 +203,14 @@ async def test_two_hundred_time_outs_leave_no_connection_and_no_task(
     await _time_outs(pair, shape, 200)
     after = await _settled(pair)
     print(f"{shape.name}: sockets and tasks before {before}, after {after}")
-    assert after[0] <= before[0] + 5
+    assert after[0] <= before[0] + 20  # pools of stores breathe; a leak would be 200
     assert after[1] <= before[1] + 5
     held = pair.servers[0].requests()
     assert [seen for seen in held if seen["status"] == 0 and not seen["aborted"]] == []
 
 
 async def _time_outs(pair: Pair, shape: Shape, count: int) -> None:
-    headers = {"authorization": f"Bearer {pair.gateway.demo_key}"}
+    headers = {"authorization": f"Bearer {pair.gateway.demo_key}", **FRESH}
     async with httpx.AsyncClient(
         base_url=pair.gateway.base_url, headers=headers, timeout=60
     ) as client:

@@ -16,7 +16,7 @@ from openai import OpenAI
 
 from bench.reliability.farm import NEVER_OPENS, Server, agent, farm, write_config
 from bench.reliability.matrix import Cell, Matrix, cells
-from bench.reliability.shapes import SHAPES, Shape
+from bench.reliability.shapes import FRESH, SHAPES, Shape
 from tests.gateway.running import Gateway, running
 
 ALL = cells()
@@ -160,7 +160,9 @@ QUESTION: Any = [{"role": "user", "content": "Tell the candidate when the interv
 
 def _openai(tiered: Tiered) -> OpenAI:
     base_url = f"{tiered.gateway.base_url}/v1"
-    return OpenAI(base_url=base_url, api_key=tiered.gateway.demo_key, max_retries=0)
+    return OpenAI(
+        base_url=base_url, api_key=tiered.gateway.demo_key, max_retries=0, default_headers=FRESH
+    )
 
 
 def _row(tiered: Tiered, call_id: str) -> dict[str, Any]:
@@ -197,7 +199,10 @@ def test_openais_sdk_understands_a_broken_response_stream(tiered: Tiered) -> Non
 
 def test_anthropics_sdk_raises_at_the_end(tiered: Tiered) -> None:
     client = Anthropic(
-        base_url=tiered.gateway.base_url, api_key=tiered.gateway.demo_key, max_retries=0
+        base_url=tiered.gateway.base_url,
+        api_key=tiered.gateway.demo_key,
+        default_headers=FRESH,
+        max_retries=0,
     )
     with client, tiered.matrix.broken(BROKEN_LATE):
         stream = client.messages.create(
