@@ -140,6 +140,11 @@ class Delivery:
         self._call.outcome = Outcome.REFUSED
         await self._fail(error)
 
+    async def fail(self, error: GatewayError) -> None:
+        """Answer with a failure of the gateway's own."""
+        self._call.outcome = Outcome.FAILED
+        await self._fail(error)
+
     async def give_up(self, failures: Sequence[Failure], error: GatewayError) -> None:
         """End a call for which no tier has an answer.
 

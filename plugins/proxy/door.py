@@ -123,8 +123,7 @@ class Door:
             if line.answering:
                 raise
             _log.exception("request %s failed inside the gateway", call_id)
-            error = GatewayError("the gateway failed at this request; it is logged by its id")
-            await self._reply(refuse(error, endpoint, call_id), scope, line)
+            await self._reply(refuse(_failed(), endpoint, call_id), scope, line)
 
     async def _route(
         self,
@@ -189,6 +188,12 @@ class Door:
                 call.time_limits = (call.agent and call.agent.time_limits) or self._time_limits
                 tiers = Tiers(self._host, call, delivery, outbound, stages)
                 await self._carry(call, delivery, tiers, scope, receive)
+        except Exception:
+            if delivery.settled:
+                raise
+            # A stage failed before a provider was asked: the call has its row all the same.
+            _log.exception("call %s failed inside the gateway", call.id)
+            await delivery.fail(_failed())
         finally:
             for stage in rota.observe:
                 self._background(stage.observe(call))
@@ -337,6 +342,10 @@ async def _reserve(call: Call, rota: Rota) -> GatewayError | None:
         return await rota.reserve[0].reserve(call)
     refusals = await asyncio.gather(*(stage.reserve(call) for stage in rota.reserve))
     return next((refusal for refusal in refusals if refusal is not None), None)
+
+
+def _failed() -> GatewayError:
+    return GatewayError("the gateway failed at this request; it is logged by its id")
 
 
 async def _recall(call: Call, rota: Rota) -> Recalled | None:

@@ -15,6 +15,7 @@ from plugins.core.stage import Stage
 from plugins.proxy.hooks import PluginSwitch, guardrail_class
 
 CUE = "refuse-in:"
+BUG = "raise-in:"
 
 
 def _note(stage: str, phase: str, call: Call, **more: object) -> None:
@@ -26,7 +27,9 @@ def _note(stage: str, phase: str, call: Call, **more: object) -> None:
 
 
 def _cued(call: Call, stage: str, phase: str) -> GatewayError | None:
-    """Refuse when the caller's session names this stage and phase."""
+    """Refuse, or fail as a bug would, when the caller's session names this stage and phase."""
+    if call.context.session == f"{BUG}{stage}.{phase}":
+        raise RuntimeError(f"a bug in {phase}")
     if call.context.session == f"{CUE}{stage}.{phase}":
         return Forbidden(f"refused on cue in {phase}", code="refused_on_cue")
     return None

@@ -106,6 +106,16 @@ def test_a_refusal_reaches_the_client_in_its_own_shape(
     assert (row["outcome"], row["cost_usd"], row["status"]) == ("refused", "0", 403)
 
 
+@pytest.mark.parametrize("phase", ["admit", "prepare", "check_input"])
+def test_a_stage_that_fails_costs_its_call_and_leaves_a_row(gateway: Gateway, phase: str) -> None:
+    answer = _send(gateway, "chat", **{"x-sluice-session": f"raise-in:probe.{phase}"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "internal_error")
+    assert "bug" not in answer.text
+    row = gateway.call_row(answer.headers["x-sluice-call-id"])
+    assert (row["outcome"], row["status"], row["cost_usd"]) == ("failed", 500, "0")
+    assert _send(gateway, "chat").status_code == 200
+
+
 def test_a_guardrails_refusal_reaches_the_client(gateway: Gateway) -> None:
     answer = _send(gateway, "chat", **{"x-sluice-session": "refuse-in:probe-guard.check_input"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "refused_on_cue")
