@@ -26,6 +26,8 @@ _START_LIMIT_S: Final = 30.0
 POSITIONS: Final = ("primary", "secondary", "tertiary")
 NEVER_OPENS: Final = {"failures_to_open": 1000}
 ADDRESSES: Final = ("dns", "tls")
+PATIENT: Final = "matrix_chat_patient"
+"""A chat agent with the shipped time limits, for crowds that a small machine serves slowly."""
 _MODES: Final = {
     "chat": "chat",
     "embedding": "embedding",
@@ -208,6 +210,7 @@ def write_config(path: Path, servers: Sequence[Server], **breaker: float) -> Pat
         config["model_list"] += list(_deployments(kind, servers))
         for name, tiers in _agents(kind):
             policy["agents"][name] = {"tiers": tiers, "time_limits": limits}
+    policy["agents"][PATIENT] = {"tiers": [group("chat", position) for position in POSITIONS]}
     sound = "the matrix counts no money"
     ids = (entry["model_info"]["id"] for entry in config["model_list"])
     policy["prices"] |= {i: {"free_because": sound} for i in ids if not _priced(i)}

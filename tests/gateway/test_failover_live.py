@@ -14,7 +14,7 @@ import orjson
 import pytest
 from sqlalchemy import func, select
 
-from bench.reliability.farm import NEVER_OPENS, Server, agent, farm, write_config
+from bench.reliability.farm import NEVER_OPENS, PATIENT, Server, agent, farm, write_config
 from bench.reliability.shapes import FRESH, SHAPES, Shape, ends_with_error, texts
 from plugins.store.database import create_engine
 from plugins.store.tables import ledger
@@ -165,7 +165,7 @@ async def test_streams_whose_provider_dies_are_whole_or_say_so_and_never_two_ans
 
         async def ask(number: int) -> httpx.Response:
             await asyncio.sleep(number * 0.02)
-            return await client.post(shape.path, **shape.options(agent("chat")))
+            return await client.post(shape.path, **shape.options(PATIENT))
 
         asking = [asyncio.create_task(ask(number)) for number in range(100)]
         # Some have ended by now, some are in the middle, some have not begun.
@@ -214,7 +214,7 @@ async def _time_outs(pair: Pair, shape: Shape, count: int) -> None:
     async with httpx.AsyncClient(
         base_url=pair.gateway.base_url, headers=headers, timeout=60
     ) as client:
-        turns = asyncio.Semaphore(20)
+        turns = asyncio.Semaphore(10)
 
         async def ask() -> str:
             async with turns:
