@@ -10,6 +10,8 @@ from plugins.core.agent import Agent, TimeLimits
 from plugins.core.errors import GatewayError
 from plugins.core.money import ZERO
 from plugins.core.tenant import Principal
+from plugins.core.trace import TraceContext, new_span_id
+from plugins.core.verdict import Finding, Verdict
 
 
 class Endpoint(StrEnum):
@@ -94,6 +96,7 @@ class Attempt:
         status: HTTP status of the provider, where it gave one.
         retry_after_s: seconds that a failing provider asked to be left alone, or 0.
         usage: what a try consumed whose answer was not given; None when nothing is known of it.
+        span_id: of the try, for whoever continues the trace from it.
     """
 
     deployment: str
@@ -105,6 +108,7 @@ class Attempt:
     status: int | None = None
     retry_after_s: float = 0.0
     usage: Usage | None = None
+    span_id: str = field(default_factory=new_span_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +118,31 @@ class Skip:
     Args:
         group: the model group.
         code: stable word, such as `provider_unavailable`.
+        at_s: when, in monotonic seconds.
     """
 
     group: str
     code: str
+    at_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A piece of a call's way that took time, other than a try at a provider.
+
+    Args:
+        phase: of `core.stage.Phase`, or the door's own work: `auth`, `read`.
+        stage: whose; empty for the door's own.
+        started_s: monotonic seconds.
+        ended_s: monotonic seconds.
+        refused: code of the refusal that it ended with, or None.
+    """
+
+    phase: str
+    stage: str
+    started_s: float
+    ended_s: float
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +205,8 @@ class Call:
         body: the validated request, as the client sent it.
         started_at: wall time, UTC.
         started_s: the same moment on the monotonic clock.
+        arrived_s: when its first byte came, before its key and body were looked at.
+        trace: its place in a distributed trace.
     """
 
     id: str
@@ -189,6 +216,8 @@ class Call:
     body: dict[str, Any]
     started_at: datetime
     started_s: float
+    arrived_s: float = 0.0
+    trace: TraceContext = field(default_factory=lambda: TraceContext("", ""))
     stream: bool = False
     context: Context = field(default_factory=Context)
     agent: Agent | None = None
@@ -198,6 +227,12 @@ class Call:
     """The model group that is tried now, or was last."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
     skipped: list[Skip] = field(default_factory=list[Skip])
+    steps: list[Step] = field(default_factory=list[Step])
+    """What took time on its way, in the order in which it ended."""
+    findings: list[Finding] = field(default_factory=list[Finding])
+    verdict: Verdict = Verdict.ALLOW
+    confidence: float | None = None
+    """How sure the answer is, 0..1; None where nothing tells."""
     recalled: Recalled | None = None
     refusal: GatewayError | None = None
     outcome: Outcome | None = None
@@ -225,6 +260,9 @@ class Call:
     """More headers for the client, from the stages; names in lower case."""
     first_byte_s: float | None = None
     ended_s: float | None = None
+    """When it was settled; its last byte leaves after that."""
+    closed_s: float | None = None
+    """When the client had its last byte, or was given up."""
     practice: bool = False
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
 

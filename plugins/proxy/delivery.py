@@ -21,7 +21,7 @@ from plugins.core.call import (
 )
 from plugins.core.errors import GatewayError, ProviderFailed
 from plugins.core.money import printed_usd
-from plugins.core.stage import Rota
+from plugins.core.stage import Phase, Rota
 from plugins.proxy.consumption import stream_usage, whole_usage
 from plugins.proxy.emptiness import has_content, is_empty, is_empty_stream
 from plugins.proxy.passage import (
@@ -32,6 +32,7 @@ from plugins.proxy.passage import (
 )
 from plugins.proxy.refusals import error_frame, refuse
 from plugins.proxy.settling import call_headers, settle_all
+from plugins.proxy.steps import timed
 from plugins.proxy.streams import StreamFollower, json_or_none
 
 Message = MutableMapping[str, Any]
@@ -256,7 +257,8 @@ class Delivery:
         call = self._call
         call.content_type = self._try.content_type.decode("latin-1")
         for judge in self._judges:
-            verdict = await judge.check_output(call, body)
+            work = judge.check_output(call, body)
+            verdict = await timed(call, Phase.CHECK_OUTPUT, judge, work)
             if isinstance(verdict, GatewayError):
                 await self._refuse_answer(verdict)
                 return

@@ -14,16 +14,18 @@ import orjson
 
 from plugins.agents.rules import Catalogue
 from plugins.core.agent import TimeLimits
-from plugins.core.call import Call, Endpoint, Recalled
+from plugins.core.call import Call, Endpoint, Step
 from plugins.core.clock import Clock
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest, Unavailable
 from plugins.core.identifiers import new_call_id
-from plugins.core.stage import Rota, Stage, rota_of
+from plugins.core.stage import Stage, rota_of
 from plugins.core.tenant import Principal, Role
+from plugins.core.trace import trace_of
 from plugins.policy import Limits
 from plugins.proxy import calls
 from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
+from plugins.proxy.entering import enter, recall
 from plugins.proxy.forms import parse_transcription
 from plugins.proxy.inbound import (
     anthropic_version_of,
@@ -162,7 +164,9 @@ class Door:
     async def _serve_call(
         self, endpoint: Endpoint, call_id: str, scope: Scope, receive: Receive, send: Send
     ) -> None:
+        arrived_s = self._clock.monotonic_s()
         principal = await self._principal(scope)
+        known_s = self._clock.monotonic_s()
         if principal.role is not Role.TENANT:
             raise Forbidden(
                 "an administrator's key calls no models; use a tenant's key",
@@ -172,15 +176,20 @@ class Door:
         if raw is None:
             return
         call = self._call(endpoint, call_id, principal, scope, body)
+        call.arrived_s = arrived_s
+        call.steps += (
+            Step("auth", "", arrived_s, known_s),
+            Step("read", "", known_s, call.started_s),
+        )
         hide_usage = call.stream and endpoint in _CHAT_STREAMS and not asks_for_usage(body)
         stages = self._stages()
         rota = rota_of(stages)
         delivery = Delivery(call, send, rota, self._end_attempt, hide_usage=hide_usage)
         try:
-            refusal = await self._enter(call, rota)
+            refusal = await enter(call, rota, self._guarded())
             if refusal is not None:
                 await delivery.refuse(refusal)
-            elif (recalled := await _recall(call, rota)) is not None:
+            elif (recalled := await recall(call, rota)) is not None:
                 await delivery.recall(recalled)
             else:
                 form = raw if endpoint is Endpoint.TRANSCRIPTIONS else None
@@ -195,24 +204,9 @@ class Door:
             _log.exception("call %s failed inside the gateway", call.id)
             await delivery.fail(_failed())
         finally:
+            call.closed_s = self._clock.monotonic_s()
             for stage in rota.observe:
                 self._background(stage.observe(call))
-
-    async def _enter(self, call: Call, rota: Rota) -> GatewayError | None:
-        """Run the phases that may refuse a call before anything is asked of a provider."""
-        for stage in rota.admit:
-            if (refusal := await stage.admit(call)) is not None:
-                return refusal
-        for stage in rota.prepare:
-            if (refusal := await stage.prepare(call)) is not None:
-                return refusal
-        if (refusal := await _reserve(call, rota)) is not None:
-            return refusal
-        guarded = self._guarded()
-        for stage in rota.check_input:
-            if stage.name not in guarded and (refusal := await stage.check_input(call)) is not None:
-                return refusal
-        return None
 
     async def _carry(
         self, call: Call, delivery: Delivery, tiers: Tiers, scope: Scope, receive: Receive
@@ -262,6 +256,7 @@ class Door:
             )
         notes = {"audio_s": body.pop("_audio_s")} if "_audio_s" in body else {}
         version = anthropic_version_of(scope["headers"]) if endpoint is Endpoint.MESSAGES else None
+        context = context_of(scope["headers"], body.get("metadata"))
         return Call(
             id=call_id,
             endpoint=endpoint,
@@ -271,7 +266,8 @@ class Door:
             started_at=self._clock.now(),
             started_s=self._clock.monotonic_s(),
             stream=body.get("stream") is True,
-            context=context_of(scope["headers"], body.get("metadata")),
+            context=context,
+            trace=trace_of(call_id, context.traceparent),
             cache_control=cache_control_of(scope["headers"]),
             variants={"anthropic-version": version} if version else {},
             notes=notes,
@@ -336,24 +332,8 @@ class _Line:
         await self._send(message)
 
 
-async def _reserve(call: Call, rota: Rota) -> GatewayError | None:
-    """Let all stages reserve at the same time: what they send to Redis travels together."""
-    if len(rota.reserve) == 1:
-        return await rota.reserve[0].reserve(call)
-    refusals = await asyncio.gather(*(stage.reserve(call) for stage in rota.reserve))
-    return next((refusal for refusal in refusals if refusal is not None), None)
-
-
 def _failed() -> GatewayError:
     return GatewayError("the gateway failed at this request; it is logged by its id")
-
-
-async def _recall(call: Call, rota: Rota) -> Recalled | None:
-    for stage in rota.recall:
-        recalled = await stage.recall(call)
-        if recalled is not None:
-            return recalled
-    return None
 
 
 async def _send_json(send: Send, status: int, answer: dict[str, Any]) -> None:

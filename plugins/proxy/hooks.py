@@ -19,8 +19,9 @@ from typing_extensions import override
 
 from plugins.core.call import HOST_REFUSED, Attempt, Call
 from plugins.core.errors import GatewayError
-from plugins.core.stage import Stage
+from plugins.core.stage import Phase, Stage
 from plugins.proxy import calls
+from plugins.proxy.steps import timed
 
 # 422 on purpose: after routing, 401, 404, 408, 429 and 5xx would count against the deployment. The
 # door replaces the answer by the refusal itself.
@@ -87,7 +88,8 @@ def guardrail_class(make_stage: Callable[[], Stage]) -> type[StageGuardrail]:
                 return data
             passed: set[str] = call.notes.setdefault(_PASSED, set())
             if self.stage.name not in passed:  # each try of a provider comes by here
-                _refuse_if(call, await self.stage.check_input(call))
+                work = self.stage.check_input(call)
+                _refuse_if(call, await timed(call, Phase.CHECK_INPUT, self.stage, work))
                 passed.add(self.stage.name)
             return data
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from plugins.core.call import Call
 from plugins.core.errors import GatewayError
-from plugins.core.stage import Stage
+from plugins.core.stage import Phase, Stage
+from plugins.proxy.steps import timed
 
 _log: Final = logging.getLogger("sluice.door")
 
@@ -24,7 +25,7 @@ async def settle_all(call: Call, settlers: Sequence[Stage]) -> GatewayError | No
 
 async def _settled_by(stage: Stage, call: Call) -> GatewayError | None:
     try:
-        return await stage.settle(call)
+        return await timed(call, Phase.SETTLE, stage, stage.settle(call))
     except Exception:  # noqa: BLE001 - one stage's bug must not keep the others back
         _log.exception("stage %s failed to settle call %s", stage.name, call.id)
         return None

@@ -6,6 +6,7 @@ providers whose circuit has opened meanwhile, and know nothing of answers withou
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
@@ -111,7 +112,7 @@ class Tiers:
             refusal = await self._route(group)
             if refusal is not None:
                 skipped.append(refusal)
-                call.skipped.append(Skip(group, refusal.code))
+                call.skipped.append(Skip(group, refusal.code, time.monotonic()))
                 continue
             await self._try(group, scope, receive)
             failure = delivery.failure

@@ -1,0 +1,1 @@
+"""Notices when a model no longer behaves as it did."""

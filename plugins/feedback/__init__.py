@@ -1,0 +1,1 @@
+"""What people say of an output: thumbs, overrides and what became of the candidate."""

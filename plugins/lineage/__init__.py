@@ -1,0 +1,1 @@
+"""Why a call answered as it did: hash-chained, erasable, and found in one query."""

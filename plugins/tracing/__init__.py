@@ -1,0 +1,1 @@
+"""One OpenTelemetry trace a call, built from its record after the client has its answer."""
