@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from importlib import metadata
 from pathlib import Path
 from typing import Final
 
@@ -36,7 +37,7 @@ from plugins.cache.store import CacheStore
 from plugins.core.call import Attempt, Call
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.limit import RateLimit
-from plugins.core.metrics import Metrics
+from plugins.core.metrics import Metrics, among
 from plugins.core.money import ZERO
 from plugins.core.stage import Stage
 from plugins.cost.drain import Drain
@@ -45,25 +46,31 @@ from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
 from plugins.events.otel import OtelEvents
+from plugins.limits.readings import used_ratios
 from plugins.limits.stage import LimitPolicy, LimitsStage
 from plugins.limits.store import Limiter
 from plugins.metrics import slots
 from plugins.metrics.families import (
+    BUILD,
+    DOOR_REFUSALS,
+    LIMIT_USED,
     LIMITS_ALONE,
     RESERVED_ALONE,
+    SETTLEMENTS_WAITING,
     SPOOL_ENTRIES,
     STORE_AWAY,
 )
 from plugins.metrics.files import FileMetrics, NoMetrics
 from plugins.metrics.sampler import Reading, Sampler
-from plugins.metrics.stage import MetricsStage
+from plugins.metrics.stage import Known, MetricsStage
+from plugins.metrics.words import DOOR_CODES
 from plugins.prompt_caching.stage import PromptCachingStage
 from plugins.replicas.board import Board
 from plugins.replicas.scrape import Scraper, metrics_urls
 from plugins.replicas.stage import ReplicasStage
 from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
-from plugins.store.redis import RedisLink
+from plugins.store.redis import RedisAway, RedisLink
 from plugins.tenancy.rules import KeyHasher
 from plugins.tenancy.store import KeyDirectory, TenantStore
 
@@ -125,6 +132,15 @@ class Parts:
         price = self.prices.get(call.deployment or "")
         return price.of(call.usage) if price else ZERO
 
+    def saved_by_provider(self, call: Call) -> Decimal:
+        """Tell what a provider's own prompt cache saved in a call."""
+        price = self.prices.get(call.deployment or "")
+        return price.saved_of(call.usage) if price else ZERO
+
+    def count_refusal(self, code: str) -> None:
+        """Count a request that was refused before it was a call."""
+        self.metrics.add(DOOR_REFUSALS, among(code, DOOR_CODES))
+
 
 def _is_servers_fault(attempt: Attempt) -> bool:
     return attempt.error_class not in UNCOUNTED and is_providers_fault(attempt.status)
@@ -152,7 +168,7 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "replicas": lambda parts: ReplicasStage(parts.replicas, _is_servers_fault),
     "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
     "metrics": lambda parts: MetricsStage(
-        parts.metrics, parts.configuration.agents, parts.providers
+        parts.metrics, known_names(parts.configuration), parts.saved_by_provider
     ),
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
@@ -194,7 +210,11 @@ def build(
     circuits = _circuits(configuration, link, clock, metrics, alerts)
     directory = KeyDirectory(engine, hasher, clock)
     limiter = Limiter(link, clock, workers=environment.workers)
-    readings = _readings(configuration, circuits, link, directory, spool, alerts, limiter)
+    drain = Drain(link, spool, ledger, engine, clock)
+    readings = [
+        *_readings(configuration, circuits, link, directory, spool, alerts, limiter),
+        *_readings_of_redis(configuration, limiter, drain),
+    ]
     sealer = Sealer(environment.secret)
     own = environment.cache_redis_url
     cached = CacheStore(
@@ -213,7 +233,7 @@ def build(
         directory=directory,
         tenants=TenantStore(engine, hasher),
         ledger=ledger,
-        drain=Drain(link, spool, ledger, engine, clock),
+        drain=drain,
         circuits=circuits,
         sealer=sealer,
         cached=cached,
@@ -237,6 +257,17 @@ def limit_policy(configuration: Configuration) -> LimitPolicy:
         key=stated.key.limit if stated.key else RateLimit(),
         usual_answer_tokens=stated.answer_tokens,
         answer_tokens=stated.agents_answer_tokens,
+    )
+
+
+def known_names(configuration: Configuration) -> Known:
+    """Give the names that a metric's label may hold."""
+    return Known(
+        agents=frozenset(configuration.agents),
+        models=frozenset(configuration.modes),
+        providers=frozenset(d.provider for d in configuration.deployments.values()),
+        stages=frozenset(STAGES),
+        tenants=frozenset(configuration.policy.metrics.tenants),
     )
 
 
@@ -304,6 +335,9 @@ def _readings(
     async def reserved_alone() -> Mapping[tuple[str, ...], float]:
         return {(): float(limiter.degraded)}
 
+    async def build_info() -> Mapping[tuple[str, ...], float]:
+        return {(version(),): 1.0}
+
     providers = frozenset(d.provider for d in configuration.deployments.values())
     return [
         Reading(signals.STATE, signals.states(circuits, providers)),
@@ -312,4 +346,32 @@ def _readings(
         Reading(QUEUE, alerts.waiting),
         Reading(LIMITS_ALONE, alone),
         Reading(RESERVED_ALONE, reserved_alone),
+        Reading(BUILD, build_info),
     ]
+
+
+def _readings_of_redis(
+    configuration: Configuration, limiter: Limiter, drain: Drain
+) -> list[Reading]:
+    """List what Redis is asked for; after all the others, because it may keep them waiting."""
+
+    async def unrecorded() -> Mapping[tuple[str, ...], float]:
+        try:
+            return {(): float(await drain.waiting())}
+        except RedisAway:
+            # The last figure stays; `sluice_store_away` says that nobody knows.
+            return {}
+
+    limits = configuration.policy.rate_limits.of_providers
+    return [
+        Reading(LIMIT_USED, used_ratios(limiter, limits)),
+        Reading(SETTLEMENTS_WAITING, unrecorded),
+    ]
+
+
+def version() -> str:
+    """Give this gateway's version, or `unknown` where it runs without having been installed."""
+    try:
+        return metadata.version("sluice-gateway")
+    except metadata.PackageNotFoundError:
+        return "unknown"

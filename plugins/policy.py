@@ -12,10 +12,13 @@ from plugins.breaker.rules import BreakerPolicy
 from plugins.cache.rules import CachePolicy
 from plugins.core.agent import TimeLimits
 from plugins.core.limit import MOST, RateLimit
+from plugins.core.metrics import NONE, OTHER
 from plugins.cost.rules import GpuHour
 
 LONGEST_SILENCE_S: Final = 600.0
 LONGEST_TTL_S: Final = 30 * 86_400
+MOST_MEASURED_TENANTS: Final = 50
+"""Each has its own series in every store of metrics."""
 
 
 class Frozen(BaseModel):
@@ -24,6 +27,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
 
 
+TenantName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Silence = Annotated[float, Field(gt=0, le=LONGEST_SILENCE_S)]
 
 
@@ -198,6 +202,21 @@ class RateLimits(Frozen):
         return {name: rate.limit for name, rate in self.providers.items()}
 
 
+class MetricsPolicy(Frozen):
+    """What is measured beyond the usual: calls, tokens and dollars of some tenants by name."""
+
+    tenants: tuple[TenantName, ...] = Field(default=(), max_length=MOST_MEASURED_TENANTS)
+
+    @field_validator("tenants")
+    @classmethod
+    def _each_tells_one_tenant(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) < len(value):
+            raise ValueError("a tenant stands twice; name each once")
+        if taken := set(value) & {OTHER, NONE}:
+            raise ValueError(f"{taken.pop()!r} is what all the others are counted under")
+        return value
+
+
 class Policy(Frozen):
     """The `sluice:` section."""
 
@@ -209,4 +228,5 @@ class Policy(Frozen):
     cache: Cache = Cache()
     alerts: AlertsPolicy = AlertsPolicy()
     rate_limits: RateLimits = RateLimits()
+    metrics: MetricsPolicy = MetricsPolicy()
     time_limits: TimeLimitsIn = TimeLimitsIn()

@@ -27,6 +27,7 @@ class RememberedMetrics:
         self.counts: Tally[tuple[str, ...]] = Tally()
         self.values: dict[tuple[str, ...], float] = {}
         self.observed: list[tuple[str, float, tuple[str, ...]]] = []
+        self.traces: list[tuple[str, str]] = []
 
     def add(self, counter: Counter, *labels: str, by: float = 1.0) -> None:
         self.counts[self._key(counter, labels)] += by  # type: ignore[assignment]
@@ -34,8 +35,10 @@ class RememberedMetrics:
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         self.values[self._key(gauge, labels)] = value
 
-    def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
+    def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
         self._key(histogram, labels)
+        if trace_id:
+            self.traces.append((histogram.name, trace_id))
         self.observed.append((histogram.name, value, labels))
 
     def _key(self, family: Family, labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -87,8 +87,15 @@ class Metrics(Protocol):
         """State this worker's value."""
         ...
 
-    def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
-        """Note one value."""
+    def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
+        """Note one value.
+
+        Args:
+            histogram: the family.
+            value: in the family's unit.
+            labels: its labels' values, in order.
+            trace_id: 32 hexadecimal digits of a trace that shows such a value; none when empty.
+        """
         ...
 
 

@@ -114,6 +114,14 @@ class Drain:
             raise away
         return moved
 
+    async def waiting(self) -> int:
+        """Tell how many settlements are in the stream: each is deleted once it is recorded.
+
+        Raises:
+            RedisAway: when Redis is.
+        """
+        return int(await self._link.send("XLEN", STREAM))
+
     def _parts(self) -> dict[str, Callable[[], Awaitable[int]]]:
         parts: dict[str, Callable[[], Awaitable[int]]] = {}
         if self._clock.monotonic_s() >= self._partitions_due_s:

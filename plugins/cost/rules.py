@@ -59,6 +59,20 @@ class Price:
             + usage.audio_s * self.second_usd
         )
 
+    def saved_of(self, usage: Usage) -> Decimal:
+        """Give what a provider's own prompt cache saved in one call.
+
+        Args:
+            usage: what it consumed.
+
+        Returns:
+            US dollars that its cached tokens would have cost more without the cache; what writing
+            to the cache cost more is not taken off.
+        """
+        if self.cached_input_usd is None:
+            return ZERO
+        return rounded(usage.cached_input_tokens * (self.input_usd - self.cached_input_usd))
+
 
 @dataclass(frozen=True, slots=True)
 class GpuHour:

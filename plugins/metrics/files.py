@@ -66,7 +66,7 @@ class FileMetrics:
             file, (key,) = cell
             file.set(key, value)
 
-    def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
+    def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
         """Note one value."""
         cell = self._cell("histogram", histogram, labels)
         if cell is not None:
@@ -117,7 +117,7 @@ class NoMetrics:
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         """State nothing."""
 
-    def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
+    def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
         """Note nothing."""
 
 

@@ -69,6 +69,7 @@ class Door:
         end_attempt: closes the attempt that runs.
         limits: bounds of a request.
         time_limits: of calls that name a plain model.
+        refused: hears the code of each refusal of a request that never became a call.
         clock: wall and monotonic time.
     """
 
@@ -85,6 +86,7 @@ class Door:
         end_attempt: EndAttempt,
         limits: Limits,
         time_limits: TimeLimits,
+        refused: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._host: Final = host
@@ -96,6 +98,7 @@ class Door:
         self._guarded: Final = guarded
         self._end_attempt: Final = end_attempt
         self._time_limits: Final = time_limits
+        self._refused: Final = refused
         self._limits: Final = limits
         self._body_limits: Final = BodyLimits(max_bytes=limits.body_bytes)
         self._clock: Final = clock
@@ -120,12 +123,12 @@ class Door:
         try:
             await self._route(path, endpoint, call_id, scope, line.receive, line.send)
         except GatewayError as error:
-            await self._reply(refuse(error, endpoint, call_id), scope, line)
+            await self._turn_away(error, endpoint, call_id, scope, line)
         except Exception:
             if line.answering:
                 raise
             _log.exception("request %s failed inside the gateway", call_id)
-            await self._reply(refuse(_failed(), endpoint, call_id), scope, line)
+            await self._turn_away(_failed(), endpoint, call_id, scope, line)
 
     async def _route(
         self,
@@ -279,6 +282,17 @@ class Door:
         raw = await read_body(receive, scope["headers"], self._limits.body_bytes)
         if raw is not None:
             await self._own(scope, Replay(raw, receive), send)
+
+    async def _turn_away(
+        self,
+        error: GatewayError,
+        endpoint: Endpoint | None,
+        call_id: str,
+        scope: Scope,
+        line: "_Line",
+    ) -> None:
+        self._refused(error.code)
+        await self._reply(refuse(error, endpoint, call_id), scope, line)
 
     async def _reply(self, reply: Reply, scope: Scope, line: "_Line") -> None:
         start = {"type": "http.response.start", "status": reply.status, "headers": reply.headers}

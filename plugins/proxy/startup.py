@@ -83,6 +83,7 @@ async def install() -> None:
         end_attempt=conductor.end_attempt,
         limits=configuration.policy.limits,
         time_limits=configuration.time_limits,
+        refused=parts.count_refusal,
         clock=parts.clock,
     )
     host.put_before(door)

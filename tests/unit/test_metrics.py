@@ -12,15 +12,11 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as parsed
 
-from plugins.core.agent import Agent
-from plugins.core.call import Attempt, Outcome, Skip
 from plugins.core.metrics import LATENCIES_S, Counter, Gauge, Histogram, Merge, among
 from plugins.metrics import files, slots
 from plugins.metrics.exposition import exposition
 from plugins.metrics.files import FileMetrics
 from plugins.metrics.sampler import Reading, Sampler
-from plugins.metrics.stage import MetricsStage
-from tests.making import a_call
 from tests.remembering import RememberedMetrics
 
 HITS = Counter("hits_total", "Hits", ("who",))
@@ -226,63 +222,6 @@ def test_a_worker_that_is_killed_loses_nothing(workers: Workers) -> None:
     os.kill(process.pid or 0, signal.SIGKILL)
     process.join(10)
     assert workers.values() == {("hits_total", ("x",)): 1_000}
-
-
-# --- the stage -----------------------------------------------------------------------------------
-AGENTS, PROVIDERS = {"matching"}, {"openai", "anthropic"}
-
-
-async def _counted(**changes: object) -> RememberedMetrics:
-    metrics = RememberedMetrics()
-    await MetricsStage(metrics, AGENTS, PROVIDERS).observe(a_call(**changes))
-    return metrics
-
-
-async def test_a_call_is_counted_by_how_it_ended_and_timed() -> None:
-    metrics = await _counted(first_byte_s=100.25)
-    assert metrics.counts == {
-        ("sluice_calls_total", "none", "chat", "answered", "primary", "off"): 1,
-        ("sluice_attempts_total", "openai", "primary", "answered", "none"): 1,
-    }
-    assert metrics.observed == [
-        ("sluice_call_duration_seconds", pytest.approx(0.6), ("none", "chat")),
-        ("sluice_first_byte_seconds", pytest.approx(0.25), ("none", "chat")),
-    ]
-
-
-async def test_every_try_is_counted_with_its_error() -> None:
-    tries = [
-        Attempt("a", "openai", "gpt-4o", 100.0, 100.1, "RateLimitError", 429),
-        Attempt("b", "anthropic", "claude", 100.1, 100.2, "ClientDisconnected", 499),
-        Attempt("c", "someone", "else", 100.2, 100.3, "sk-secret of a client", None),
-    ]
-    metrics = await _counted(attempts=tries, deployment=None, outcome=Outcome.FAILED)
-    name = "sluice_attempts_total"
-    assert metrics.counts == {
-        ("sluice_calls_total", "none", "chat", "failed", "none", "off"): 1,
-        (name, "openai", "primary", "failed", "RateLimitError"): 1,
-        (name, "anthropic", "primary", "abandoned", "ClientDisconnected"): 1,
-        (name, "other", "primary", "failed", "other"): 1,
-    }
-
-
-async def test_a_refusal_is_counted_by_its_kind_and_a_skipped_tier_by_its_reason() -> None:
-    metrics = await _counted(
-        agent=Agent("matching", ("gpt-4o", "claude", "llama-3")),
-        outcome=Outcome.REFUSED,
-        error_class="RateLimited",
-        skipped=[Skip("gpt-4o", "provider_limit_reached"), Skip("claude", "said by a client")],
-    )
-    assert metrics.counts[("sluice_refusals_total", "matching", "RateLimited")] == 1
-    skips = {key[1:] for key in metrics.counts if key[0] == "sluice_tiers_skipped_total"}
-    assert skips == {("primary", "provider_limit_reached"), ("secondary", "other")}
-
-
-async def test_no_text_of_a_clients_becomes_a_label() -> None:
-    metrics = await _counted(cache="a client's text", model_asked="another", tenant_id="acme")
-    assert not any(
-        "client's" in label or "acme" in label for key in metrics.counts for label in key
-    )
 
 
 @pytest.mark.parametrize(
