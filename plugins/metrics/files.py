@@ -5,12 +5,15 @@ Called from the event loop's thread alone.
 """
 
 import logging
+import mmap
 import os
 import struct
+import time
+from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from prometheus_client.mmap_dict import (
     MmapedDict,
@@ -21,16 +24,21 @@ from prometheus_client.utils import (
 )
 
 from plugins.core.metrics import OTHER, Counter, Family, Gauge, Histogram
+from plugins.metrics.exemplars import ExemplarFile
 from plugins.metrics.slots import Slot
 
 FILE_BYTES: Final = 4 << 20
 """Of each file; taken from the disk at once, because writing to a page that the disk has no room
 for would kill the worker (SIGBUS)."""
-SERIES_LIMIT: Final = 1_000
+SERIES_LIMIT: Final = 3_000
 """Label sets of one family in one worker; what comes later is counted under `other`."""
-_OVERHEAD: Final = 4 + 8 + 16
+_HEAD: Final = 8
+_INT: Final = struct.Struct("i")
+_DOUBLE: Final = struct.Struct("d")
+_VALUES: Final = struct.Struct("dd")
 _log: Final = logging.getLogger("sluice.metrics")
-_Cell = tuple["_File", list[str]]
+_Cell = tuple["_File", list[int]]
+"""Where a label set's values are: the one, or a histogram's sum and its buckets."""
 
 
 class FileMetrics:
@@ -38,12 +46,13 @@ class FileMetrics:
 
     Args:
         slot: this worker's place.
+        now_s: gives seconds of the Unix epoch, for exemplars.
 
     Raises:
         OSError: when the disk has no room for them.
     """
 
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: Slot, now_s: Callable[[], float] = time.time) -> None:
         self._slot: Final = slot
         self._files: Final[dict[str, _File]] = {}
         self._cells: Final[dict[tuple[str, tuple[str, ...]], _Cell | None]] = {}
@@ -51,20 +60,21 @@ class FileMetrics:
         self._told: Final[set[str]] = set()
         for kind in ("counter", "histogram", "gauge_livesum", "gauge_livemax"):
             self._files[kind] = _File(slot.path(kind))
+        self._exemplars: Final = ExemplarFile(slot.exemplars, now_s)
 
     def add(self, counter: Counter, *labels: str, by: float = 1.0) -> None:
         """Count."""
         cell = self._cell("counter", counter, labels)
         if cell is not None:
-            file, (key,) = cell
-            file.add(key, by)
+            file, (place,) = cell
+            file.add(place, by)
 
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         """State this worker's value."""
         cell = self._cell(f"gauge_{gauge.merge}", gauge, labels)
         if cell is not None:
-            file, (key,) = cell
-            file.set(key, value)
+            file, (place,) = cell
+            file.set(place, value)
 
     def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
         """Note one value."""
@@ -72,13 +82,16 @@ class FileMetrics:
         if cell is not None:
             file, (total, *buckets) = cell
             file.add(total, value)
-            below = sum(value > bound for bound in histogram.bounds)
-            file.add(buckets[below], 1.0)
+            place = buckets[bisect_left(histogram.bounds, value)]
+            file.add(place, 1.0)
+            if trace_id:
+                self._exemplars.note(place, trace_id, value)
 
     def close(self) -> None:
         """Leave the files and the place to the next worker; a process that ends needs no call."""
         for file in self._files.values():
             file.close()
+        self._exemplars.close()
         self._slot.release()
 
     def _cell(self, kind: str, family: Family, labels: tuple[str, ...]) -> _Cell | None:
@@ -94,8 +107,8 @@ class FileMetrics:
             # Not remembered: what has no end must not fill the memory either.
             return self._cell(kind, family, (OTHER,) * len(labels))
         file = self._files[kind]
-        keys = _keys(family, labels)
-        cell = (file, keys) if file.take(keys) else None
+        places = file.take(_keys(family, labels))
+        cell = (file, places) if places is not None else None
         if cell is None:
             self._say_once(family.name, f"has no room left in {FILE_BYTES} bytes and is cut short")
         self._series[family.name] += 1
@@ -122,39 +135,58 @@ class NoMetrics:
 
 
 class _File:
-    """A file of doubles by key, of a size that is never exceeded."""
+    """A file of doubles by key, of a size that is never exceeded.
+
+    It is laid out as prometheus_client's `MmapedDict` says: the bytes in use, then each key with
+    its length, padded to eight bytes, its value and an unused time. It is written here and not by
+    that class, because a worker then knows the place of each value and needs no key to change it.
+    """
 
     def __init__(self, path: Path) -> None:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(file, 0, FILE_BYTES)
-            self._used = struct.unpack("i", os.pread(file, 4, 0))[0]
+            self._memory: Final = mmap.mmap(file, FILE_BYTES)
         finally:
             os.close(file)
-        self._values: Final[Any] = MmapedDict(str(path))
-        self._taken_over: Final = {key for key, *_ in self._values.read_all_values()}
-        self._held: Final[dict[str, float]] = {}
+        self._used: int = max(_INT.unpack_from(self._memory, 0)[0], _HEAD)
+        self._memory[: _INT.size] = _INT.pack(self._used)
+        there = cast("Any", MmapedDict).read_all_values_from_file(str(path))
+        self._places: Final[dict[str, int]] = {key: place for key, _, _, place in there}
 
-    def take(self, keys: Sequence[str]) -> bool:
-        """Make room for these keys, or take over what they count already."""
-        new = [key for key in keys if key not in self._taken_over]
-        needed = sum(len(key.encode()) + _OVERHEAD for key in new)
-        if self._used + needed > FILE_BYTES:
-            return False
-        self._used += needed
-        for key in keys:
-            self._held[key] = self._values.read_value(key)[0]
-        return True
+    def take(self, keys: Sequence[str]) -> list[int] | None:
+        """Make room for all these keys, or take over what they count already; None when full."""
+        new = [_entry(key) for key in keys if key not in self._places]
+        if self._used + sum(map(len, new)) > FILE_BYTES:
+            return None
+        return [self._places.get(key) or self._append(key) for key in keys]
+
+    def _append(self, key: str) -> int:
+        entry = _entry(key)
+        end = self._used + len(entry)
+        self._memory[self._used : end] = entry
+        # Only now, so that a reader never meets half an entry.
+        self._used = end
+        self._memory[: _INT.size] = _INT.pack(end)
+        self._places[key] = end - _VALUES.size
+        return self._places[key]
 
     def close(self) -> None:
-        self._values.close()
+        self._memory.close()
 
-    def add(self, key: str, by: float) -> None:
-        self.set(key, self._held[key] + by)
+    def add(self, place: int, by: float) -> None:
+        (held,) = _DOUBLE.unpack_from(self._memory, place)
+        self.set(place, held + by)
 
-    def set(self, key: str, value: float) -> None:
-        self._held[key] = value
-        self._values.write_value(key, value, 0.0)
+    def set(self, place: int, value: float) -> None:
+        # Assigned in one piece: `pack_into` would show a reader a 0 for a moment.
+        self._memory[place : place + _DOUBLE.size] = _DOUBLE.pack(value)
+
+
+def _entry(key: str) -> bytes:
+    encoded = key.encode()
+    padding = b" " * (8 - (len(encoded) + _INT.size) % 8)
+    return _INT.pack(len(encoded)) + encoded + padding + _VALUES.pack(0.0, 0.0)
 
 
 def _keys(family: Family, labels: tuple[str, ...]) -> list[str]:

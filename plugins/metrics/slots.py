@@ -13,6 +13,8 @@ from typing import Final
 
 GUARD: Final = "guard.lock"
 _LOCK: Final = "place-{}.lock"
+_EXEMPLARS: Final = "exemplars_{}.traces"
+"""Its histograms' file and it belong together: it names places in that one."""
 
 
 class Slot:
@@ -33,6 +35,11 @@ class Slot:
         """Name this worker's file of a kind, as prometheus_client expects it."""
         return self.folder / f"{kind}_{self.number}.db"
 
+    @property
+    def exemplars(self) -> Path:
+        """Name this worker's file of exemplars."""
+        return exemplars_of(self.folder, self.number)
+
     def release(self) -> None:
         """Let another worker take the place over."""
         os.close(self._lock)
@@ -50,7 +57,7 @@ def take(folder: Path) -> Slot:
     folder.mkdir(parents=True, exist_ok=True)
     with _guarded(folder):
         if not any(_is_held(lock) for lock in folder.glob(_LOCK.format("*"))):
-            for left in folder.glob("*.db"):
+            for left in (*folder.glob("*.db"), *folder.glob(_EXEMPLARS.format("*"))):
                 left.unlink()
         number = 0
         while (lock := _locked(folder / _LOCK.format(number))) is None:
@@ -59,6 +66,11 @@ def take(folder: Path) -> Slot:
         for gauges in folder.glob(f"gauge_*_{number}.db"):
             gauges.unlink()  # what is counted goes on, what was true of the last holder does not
         return slot
+
+
+def exemplars_of(folder: Path, number: int | str) -> Path:
+    """Name the file of exemplars of a place."""
+    return folder / _EXEMPLARS.format(number)
 
 
 def live_files(folder: Path) -> Iterator[Path]:

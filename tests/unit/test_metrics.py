@@ -120,7 +120,7 @@ def test_a_histogram_counts_each_value_below_its_bounds(workers: Workers) -> Non
     for worker, value in ((a, 0.05), (b, 0.1), (a, 0.11), (b, 1.0), (a, 7.0)):
         worker.observe(WAIT, value, "x")
     found = workers.values()
-    assert [found["wait_seconds_bucket", (le, "x")] for le in ("0.1", "1.0", "+Inf")] == [2, 4, 5]
+    assert [found["wait_seconds_bucket", ("x", le)] for le in ("0.1", "1.0", "+Inf")] == [2, 4, 5]
     assert found["wait_seconds_count", ("x",)] == 5
     assert found["wait_seconds_sum", ("x",)] == pytest.approx(8.26)
 
