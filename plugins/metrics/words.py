@@ -53,6 +53,11 @@ ERROR_CLASSES: Final = frozenset(
         "Timeout",
         "UnprocessableEntityError",
         "UnsupportedParamsError",
+        # the connection's, where LiteLLM lets them through in the middle of a stream
+        "ConnectError",
+        "ReadError",
+        "ReadTimeout",
+        "RemoteProtocolError",
         # the gateway's own
         "ClientDisconnected",
         "HostEndedEarly",

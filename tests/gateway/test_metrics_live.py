@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import math
 import shutil
 import socket
 import statistics
@@ -12,7 +13,7 @@ import time
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,10 @@ class Load:
 
     gateway: Gateway
     key: str
-    rows: list[dict[str, Any]]
     turned_away: Tally[str]
+    rows: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    after: Page = field(default_factory=lambda: Page({}, {}))
+    """The metrics at the moment in which `rows` were all there is."""
 
     def page(self) -> Page:
         """One scrape, by whichever worker."""
@@ -101,7 +104,7 @@ def _sound(gateway: Gateway, key: str) -> list[Callable[[], httpx.Response]]:
     """Calls of every endpoint that well providers answer."""
 
     def chat(model: str, **body: Any) -> Callable[[], httpx.Response]:
-        return lambda: gateway.chat(key, model=model, messages=body.pop("messages", TEXT), **body)
+        return lambda: gateway.chat(key, **{"model": model, "messages": TEXT} | body)
 
     def post(path: str, **body: Any) -> Callable[[], httpx.Response]:
         return lambda: gateway.request("POST", path, key, json=body)
@@ -119,8 +122,13 @@ def _sound(gateway: Gateway, key: str) -> list[Callable[[], httpx.Response]]:
     ]
     cached = {"cache-control": ""}
     known = [chat("explanation", headers=cached) for _ in range(6)]
-    providers_cache = [chat("gpt-4o", messages=LONG), chat("claude-3-5-sonnet", messages=LONG)]
-    return [*usual * 4, *known, *providers_cache * 3]
+    return [*usual * 5, *known]
+
+
+def _cached_by_providers(gateway: Gateway, key: str) -> None:
+    """Long prompts that come again: written to the providers' own caches, then read from there."""
+    for model in ("gpt-4o", "claude-3-5-sonnet") * 4:
+        assert gateway.chat(key, model=model, messages=LONG).status_code == 200
 
 
 def _in_a_crowd(work: list[Callable[[], httpx.Response]], status: int = 200) -> None:
@@ -185,23 +193,24 @@ def load(new_folder: Callable[[str], Path]) -> Iterator[Load]:
         _in_a_crowd(_sound(gateway, key))
         _in_a_crowd([lambda: gateway.chat(model="matching")] * 3)
         _transcribe(gateway, key)
+        _cached_by_providers(gateway, key)
         _troubled(gateway, key)
         turned_away = _refused(gateway, key)
-        made = Load(gateway, key, [], turned_away)
-        calls = eventually(
-            lambda: made.page().total("sluice_calls_total"),
-            lambda found: found == len(_rows(gateway)),
-            limit_s=15,
-        )
-        made.rows = _rows(gateway)
-        assert calls == len(made.rows) > 120
+        made = Load(gateway, key, turned_away)
+
+        def settled() -> bool:
+            made.after, made.rows = made.page(), _rows(gateway)
+            return made.after.total("sluice_calls_total") == len(made.rows)
+
+        eventually(settled, bool, limit_s=15)
+        assert len(made.rows) > 120
         yield made
 
 
 def test_every_call_is_counted_as_its_row_says(load: Load) -> None:
     labels = ("agent", "model", "endpoint", "outcome", "tier", "cache")
     columns = ("agent", "model_served", "endpoint", "outcome", "tier", "cache")
-    found = load.page().by("sluice_calls_total", *labels)
+    found = load.after.by("sluice_calls_total", *labels)
     assert found == load.counted(*columns)
     for word, place in (("disconnected", 3), ("failed", 3), ("refused", 3), ("coalesced", 5)):
         assert any(key[place] == word for key in found), word
@@ -211,9 +220,9 @@ def test_every_call_is_counted_as_its_row_says(load: Load) -> None:
 def test_tokens_are_the_ledgers(load: Load, kind: str) -> None:
     by = {
         (agent, model): value
-        for (agent, model, k), value in load.page()
-        .by("sluice_tokens_total", "agent", "model", "kind")
-        .items()
+        for (agent, model, k), value in load.after.by(
+            "sluice_tokens_total", "agent", "model", "kind"
+        ).items()
         if k == kind
     }
     assert by == load.sums(f"{kind}_tokens", "agent", "model_served")
@@ -221,7 +230,7 @@ def test_tokens_are_the_ledgers(load: Load, kind: str) -> None:
 
 
 def test_dollars_are_the_ledgers(load: Load) -> None:
-    page = load.page()
+    page = load.after
     assert page.by("sluice_cost_usd_total", "agent", "model") == load.sums(
         "cost_usd", "agent", "model_served"
     )
@@ -234,7 +243,7 @@ def test_dollars_are_the_ledgers(load: Load) -> None:
 
 
 def test_speech_and_audio_are_the_ledgers(load: Load) -> None:
-    page = load.page()
+    page = load.after
     by = ("agent", "model_served")
     assert page.by("sluice_characters_total", "agent", "model") == load.sums("characters", *by)
     assert page.by("sluice_audio_seconds_total", "agent", "model") == load.sums("audio_s", *by)
@@ -243,7 +252,7 @@ def test_speech_and_audio_are_the_ledgers(load: Load) -> None:
 def test_tries_and_skipped_tiers_are_those_of_the_rows(load: Load) -> None:
     entries = list(itertools.chain.from_iterable(row["attempts"] for row in load.rows))
     tries = [one for one in entries if "deployment" in one]
-    page = load.page()
+    page = load.after
     expected = Tally((one["provider"], one["group"], one["error_class"] or "none") for one in tries)
     assert page.by("sluice_attempts_total", "provider", "model", "error_class") == expected
     assert page.total("sluice_tiers_skipped_total") == len(entries) - len(tries)
@@ -252,7 +261,7 @@ def test_tries_and_skipped_tiers_are_those_of_the_rows(load: Load) -> None:
 
 
 def test_latencies_are_those_of_the_rows(load: Load) -> None:
-    page = load.page()
+    page = load.after
     assert page.by("sluice_call_duration_seconds_count", "agent", "endpoint") == load.counted(
         "agent", "endpoint"
     )
@@ -265,13 +274,13 @@ def test_latencies_are_those_of_the_rows(load: Load) -> None:
     assert page.total("sluice_overhead_seconds_count") == len(load.rows) - waited
     for share in (0.5, 0.95):
         ordered = sorted(row["latency_ms"] / 1000 for row in load.rows)
-        exact_s = ordered[max(round(share * len(ordered)) - 1, 0)]
+        exact_s = ordered[math.ceil(share * len(ordered)) - 1]
         lower, upper = page.bounds_of("sluice_call_duration_seconds", share)
         assert lower - 0.001 <= exact_s <= upper + 0.001
 
 
 def test_the_gateways_own_time_is_seen_by_stage(load: Load) -> None:
-    page = load.page()
+    page = load.after
     steps = page.by("sluice_stage_seconds_count", "stage", "phase")
     assert steps["door", "auth"] == steps["door", "read"] == len(load.rows)
     assert steps["ledger", "settle"] == len(load.rows)
@@ -280,7 +289,7 @@ def test_the_gateways_own_time_is_seen_by_stage(load: Load) -> None:
 
 
 def test_tenants_are_named_only_where_they_are_listed(load: Load) -> None:
-    page = load.page()
+    page = load.after
     measured = [row for row in load.rows if row["tenant_id"] == "measured"]
     assert set(page.by("sluice_tenant_calls_total", "tenant")) == {("measured",), ("other",)}
     assert page.total("sluice_tenant_calls_total", tenant="measured") == len(measured)
@@ -293,7 +302,7 @@ def test_tenants_are_named_only_where_they_are_listed(load: Load) -> None:
 
 
 def test_requests_that_never_became_calls_are_counted_by_their_code(load: Load) -> None:
-    found = load.page().by("sluice_door_refusals_total", "code")
+    found = load.after.by("sluice_door_refusals_total", "code")
     assert found == {(code,): count for code, count in load.turned_away.items()}
     assert len(found) >= 6
 
@@ -301,7 +310,7 @@ def test_requests_that_never_became_calls_are_counted_by_their_code(load: Load) 
 def test_all_that_the_gateway_does_has_a_word_of_its_own(load: Load) -> None:
     others = {
         name
-        for name, found in load.page().samples.items()
+        for name, found in load.after.samples.items()
         for labels in found
         if "other" in dict(labels).values() and not name.startswith("sluice_tenant_")
     }
@@ -344,9 +353,9 @@ def test_a_page_takes_a_few_milliseconds(load: Load) -> None:
     took: list[float] = []
     for _ in range(30):
         began_s = time.perf_counter()
-        load.page()
+        load.gateway.request("GET", "/metrics", TOKEN).raise_for_status()
         took.append((time.perf_counter() - began_s) * 1000)
-    print(f"scrape with reading it: p50 {statistics.median(took):.1f} ms, most {max(took):.1f}")
+    print(f"a scrape over a new connection: p50 {statistics.median(took):.1f} ms, {max(took):.1f}")
     assert statistics.median(took) < 100
 
 
@@ -388,7 +397,8 @@ def prometheus(load: Load, new_folder: Callable[[str], Path]) -> Iterator[str]:
             process.terminate()
             process.wait(20)
     said = (folder / "prometheus.log").read_text()
-    assert "exemplar" not in said.replace("exemplar-storage", ""), said
+    assert "level=error" not in said, said
+    assert "ingesting" not in said, said  # "Error on ingesting out-of-order exemplars" and its like
 
 
 def _asked(url: str, path: str, **params: Any) -> Any:
