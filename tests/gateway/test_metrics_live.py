@@ -26,7 +26,7 @@ from bench.metrics_reader import ACCEPT_OPEN_METRICS, Page, read
 from plugins.core.errors import RateLimited
 from plugins.store.database import create_engine
 from plugins.store.tables import ledger
-from tests.gateway.running import Gateway, eventually, free_port, running
+from tests.gateway.running import ROOT, Gateway, eventually, free_port, running
 
 TOKEN = "scrape-token-of-enough-length"
 PROMETHEUS = shutil.which("prometheus")
@@ -207,6 +207,7 @@ def load(new_folder: Callable[[str], Path]) -> Iterator[Load]:
         yield made
 
 
+@pytest.mark.spec("9.1")
 def test_every_call_is_counted_as_its_row_says(load: Load) -> None:
     labels = ("agent", "model", "endpoint", "outcome", "tier", "cache")
     columns = ("agent", "model_served", "endpoint", "outcome", "tier", "cache")
@@ -216,6 +217,7 @@ def test_every_call_is_counted_as_its_row_says(load: Load) -> None:
         assert any(key[place] == word for key in found), word
 
 
+@pytest.mark.spec("9.1")
 @pytest.mark.parametrize("kind", ["input", "output", "cached_input", "cache_write"])
 def test_tokens_are_the_ledgers(load: Load, kind: str) -> None:
     by = {
@@ -229,6 +231,7 @@ def test_tokens_are_the_ledgers(load: Load, kind: str) -> None:
     assert by
 
 
+@pytest.mark.spec("9.1")
 def test_dollars_are_the_ledgers(load: Load) -> None:
     page = load.after
     assert page.by("sluice_cost_usd_total", "agent", "model") == load.sums(
@@ -249,6 +252,7 @@ def test_speech_and_audio_are_the_ledgers(load: Load) -> None:
     assert page.by("sluice_audio_seconds_total", "agent", "model") == load.sums("audio_s", *by)
 
 
+@pytest.mark.spec("9.1")
 def test_tries_and_skipped_tiers_are_those_of_the_rows(load: Load) -> None:
     entries = list(itertools.chain.from_iterable(row["attempts"] for row in load.rows))
     tries = [one for one in entries if "deployment" in one]
@@ -260,6 +264,7 @@ def test_tries_and_skipped_tiers_are_those_of_the_rows(load: Load) -> None:
     assert timed == Tally((one["provider"], one["group"]) for one in tries)
 
 
+@pytest.mark.spec("9.1")
 def test_latencies_are_those_of_the_rows(load: Load) -> None:
     page = load.after
     assert page.by("sluice_call_duration_seconds_count", "agent", "endpoint") == load.counted(
@@ -374,6 +379,15 @@ def test_latencies_point_at_traces_of_calls(load: Load) -> None:
     assert {trace for found in traces.values() for trace in found.values()} <= own
 
 
+def _questions() -> list[str]:
+    """The expressions of docs/metrics.md."""
+    text = (ROOT / "docs" / "metrics.md").read_text()
+    lines = text.partition("```promql\n")[2].partition("```")[0].splitlines()
+    questions = [line for line in lines if not line.startswith("#")]
+    assert len(questions) >= 5
+    return questions
+
+
 @pytest.fixture
 def prometheus(load: Load, new_folder: Callable[[str], Path]) -> Iterator[str]:
     """A real Prometheus that scrapes the gateway once a second; gives its address."""
@@ -432,6 +446,11 @@ def test_a_real_prometheus_keeps_the_figures_and_the_traces(load: Load, promethe
             traces = (e["labels"]["trace_id"] for one in series for e in one["exemplars"])
             found[family] = set(traces)
         return found
+
+    for question in _questions():
+        found = _asked(prometheus, "query", query=question)
+        assert found, question
+        assert found["result"], question
 
     wanted = "4bf92f3577b34da6a3ce929d0e0e4736"
     traces = eventually(kept, lambda f: all(wanted in one for one in f.values()), 20)

@@ -86,6 +86,27 @@ async def test_a_drained_stream_is_empty(
     assert (await redis.xpending(STREAM, GROUP))["pending"] == 0
 
 
+async def test_what_waits_in_the_stream_is_told_until_it_is_recorded(
+    engine: AsyncEngine,
+    link: RedisLink,
+    redis: Redis,
+    spool_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("plugins.cost.drain.CLAIM_AFTER_MS", 0)
+    drain = _drain(link, spool_folder, engine)
+    assert await drain.waiting() == 0
+    log = SettlementLog(link, Spool(spool_folder))
+    for _ in range(3):
+        await log.append(encode(a_call()))
+    assert await drain.waiting() == 3
+    await redis.xgroup_create(STREAM, GROUP, id="0")
+    await redis.xreadgroup(GROUP, "died", {STREAM: ">"})
+    assert await drain.waiting() == 3  # taken is not recorded
+    assert await _drained(drain) == 3
+    assert await drain.waiting() == 0
+
+
 async def test_what_a_dead_worker_took_is_taken_over(
     engine: AsyncEngine,
     link: RedisLink,

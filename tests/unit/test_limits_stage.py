@@ -9,6 +9,7 @@ from plugins.core.errors import GatewayError, RateLimited
 from plugins.core.limit import NOT_SET, UNLIMITED, RateLimit
 from plugins.core.money import ZERO
 from plugins.core.tenant import Principal
+from plugins.limits.readings import used_ratios
 from plugins.limits.rules import KEY, PROVIDER, TENANT, Counter
 from plugins.limits.stage import NOTE, LimitPolicy, LimitsStage
 from plugins.limits.store import Limiter
@@ -307,3 +308,27 @@ async def test_settling_without_a_reservation_or_twice_does_nothing() -> None:
     await world.answered(call, "gpt-4o", Usage(1, 1))
     await world.stage.settle(call)
     assert await world.used(TENANT, "acme") == (1, 2)
+
+
+async def test_the_share_of_a_providers_limit_that_is_used_is_read_for_each_kind_it_has() -> None:
+    limits = {
+        "openai": RateLimit(10, 1_000),
+        "anthropic": RateLimit(20, None),
+        "vllm": RateLimit(None, None),
+    }
+    world = World(providers=limits)
+    read = used_ratios(world.limiter, limits)
+    assert await read() == {
+        ("openai", "requests"): 0,
+        ("openai", "tokens"): 0,
+        ("anthropic", "requests"): 0,
+    }
+    for _ in range(2):
+        assert await world.reserved(a_call(body=HELLO, tiers=("gpt-4o",))) is None
+    assert await read() == {
+        ("openai", "requests"): 0.2,
+        ("openai", "tokens"): 0.4,
+        ("anthropic", "requests"): 0,
+    }
+    world.limiter.workers = 2  # alone, a worker may have its part of the limit
+    assert (await read())["openai", "tokens"] == 0.8

@@ -63,6 +63,24 @@ def test_cached_tokens_are_priced_as_cached_and_never_twice(
 
 
 @pytest.mark.spec("7.2")
+@pytest.mark.parametrize(
+    ("cached_usd", "saved"),
+    [("0.5", "3"), ("1", "0"), (None, "0")],
+)
+def test_a_providers_cache_saves_the_difference_of_two_prices(
+    cached_usd: str | None, saved: str
+) -> None:
+    price = Price(
+        input_usd=Decimal(1),
+        cached_input_usd=None if cached_usd is None else Decimal(cached_usd),
+        cache_write_usd=Decimal("1.25"),
+    )
+    assert price.saved_of(Usage(10, 5, cached_input_tokens=6, cache_write_tokens=2)) == Decimal(
+        saved
+    )
+    assert price.saved_of(Usage(10, 5)) == 0
+
+
 def test_a_minute_of_audio_costs_its_price_to_the_last_place() -> None:
     price = Price(second_usd=Decimal("0.0043") / 60)
     assert price.of(Usage(audio_s=Decimal(60))) == Decimal("0.0043")

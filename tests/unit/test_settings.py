@@ -252,3 +252,29 @@ def test_a_limit_that_cannot_be_meant_is_a_fault(
     policy = {"agents": {"matching": {"tiers": ["gpt-4o"]}}, "rate_limits": rate_limits}
     with pytest.raises(ConfigurationError, match=said):
         load(_written(tmp_path, sluice=policy))
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({"tenants": ["Acme"]}, r"metrics\.tenants\.0"),
+        ({"tenants": ["a" * 64]}, r"metrics\.tenants\.0"),
+        ({"tenants": ["acme\n"]}, r"metrics\.tenants\.0"),
+        ({"tenants": ["acme", "acme"]}, r"metrics\.tenants.*stands twice"),
+        ({"tenants": ["other"]}, r"metrics\.tenants.*'other'"),
+        ({"tenants": [f"t{n}" for n in range(51)]}, r"metrics\.tenants.*at most 50"),
+        ({"tenant": ["acme"]}, r"metrics\.tenant: Extra"),
+    ],
+)
+def test_tenants_that_cannot_be_measured_are_a_fault(
+    tmp_path: Path, metrics: dict[str, object], said: str
+) -> None:
+    sections = {"agents": {"matching": {"tiers": ["gpt-4o"]}}, "metrics": metrics}
+    with pytest.raises(ConfigurationError, match=said):
+        load(_written(tmp_path, sluice=sections))
+
+
+def test_no_tenant_is_measured_unless_it_is_named(tmp_path: Path) -> None:
+    assert load(ROOT / "proxy_config.yaml").policy.metrics.tenants == ()
+    named = {"agents": {"matching": {"tiers": ["gpt-4o"]}}, "metrics": {"tenants": ["acme", "b"]}}
+    assert load(_written(tmp_path, sluice=named)).policy.metrics.tenants == ("acme", "b")
