@@ -22,7 +22,7 @@ from plugins.core.metrics import Merge
 from plugins.metrics.exemplars import Exemplar, exemplars_in
 from plugins.metrics.slots import exemplars_of, live_files
 
-KEYS: Final = 50_000
+KEYS: Final = 20_000
 """Keys that are remembered as read; more than a gateway has."""
 _OPEN_METRICS: Final = "application/openmetrics-text"
 _ESCAPED: Final = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})

@@ -1,5 +1,7 @@
 """Exemplars and the merge of all workers' files, read with prometheus_client's own parsers."""
 
+import itertools
+import multiprocessing
 import random
 from pathlib import Path
 
@@ -142,6 +144,37 @@ def test_there_are_never_more_records_than_there_is_room_for(
     found = exemplars_in(tmp_path / "traces")
     assert {place: one.trace_id for place, one in found.items()} == {8: B, 16: A, 24: A}
     assert exemplars_in(tmp_path / "none") == {}
+
+
+def _observe_for_ever(folder: Path, ready: "multiprocessing.synchronize.Event") -> None:
+    """Observe values whose traces say the value, in as many buckets as there are."""
+    worker = FileMetrics(slots.take(folder))
+    for number in itertools.count(1):
+        value = (number % 2_000) / 1_000
+        worker.observe(WAIT, value, "xyz"[number % 3], trace_id=f"{number % 2_000:032x}")
+        if number == 10_000:
+            ready.set()
+
+
+def test_no_exemplar_is_ever_read_in_halves_while_workers_write(tmp_path: Path) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ready = [spawn.Event() for _ in range(2)]
+    processes = [spawn.Process(target=_observe_for_ever, args=(tmp_path, one)) for one in ready]
+    try:
+        for process in processes:
+            process.start()
+        assert all(one.wait(30) for one in ready)
+        seen = 0
+        for _ in range(100):
+            for (_, bound), (trace, value, _) in traced(tmp_path).items():
+                assert int(trace, 16) == round(value * 1_000)
+                assert value <= float(bound)
+                seen += 1
+    finally:
+        for process in processes:
+            process.kill()
+            process.join(10)
+    assert seen > 800  # nine buckets each time, less the few that were being written
 
 
 WORDS = st.sampled_from(["x", "y", 'a "quoted"\\\nname', "", "é"])
