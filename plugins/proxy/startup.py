@@ -97,6 +97,7 @@ async def install() -> None:
             parts.alerts.run(),
             parts.sampler.run(),
             parts.limiter.run(),
+            *([parts.traces.run()] if parts.traces else []),
             _open(door, application, parts, plugged),
         )
     )
