@@ -156,6 +156,7 @@ class Step:
         started_s: monotonic seconds.
         ended_s: monotonic seconds.
         refused: code of the refusal that it ended with, or None.
+        found: what it found, as places in `Call.findings`: from, and up to.
     """
 
     phase: str
@@ -163,6 +164,7 @@ class Step:
     started_s: float
     ended_s: float
     refused: str | None = None
+    found: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

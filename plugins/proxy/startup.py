@@ -86,6 +86,8 @@ async def install() -> None:
         clock=parts.clock,
     )
     host.put_before(door)
+    if parts.traces is not None:
+        host.at_shutdown(parts.traces.close)
     _tasks.extend(
         asyncio.create_task(work)
         for work in (

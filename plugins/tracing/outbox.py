@@ -122,13 +122,10 @@ class Outbox:
             self._awake.set()
 
     async def run(self) -> None:
-        """Tell the metrics every second; at the worker's end, let go what waits, within bounds."""
-        try:
-            while True:
-                await asyncio.sleep(PUBLISH_EVERY_S)
-                self.publish()
-        finally:
-            self.close()
+        """Tell the metrics every second, for ever."""
+        while True:
+            await asyncio.sleep(PUBLISH_EVERY_S)
+            self.publish()
 
     def publish(self) -> None:
         """Tell the metrics what waits and what was lost since the last time."""
@@ -138,7 +135,10 @@ class Outbox:
             self._told[reason] = lost
 
     def close(self) -> None:
-        """Send what waits, for `farewell_s` at most; what is left then counts as lost."""
+        """Send what waits, for `farewell_s` at most; what is left then counts as lost.
+
+        Not for the event loop: it waits.
+        """
         if self._closing:
             return
         self._closing = True

@@ -38,6 +38,8 @@ _ALONE: Final = {
     Phase.RECALL.value: "recall",
     Phase.CHECK_OUTPUT.value: "check output",
 }
+_UNASKED: Final = frozenset({"off", "bypass"})
+"""How a cache takes part that is not asked."""
 BOOKKEEPERS: Final = frozenset({"cache", "tracing"})
 """Stages whose `check_output` only remembers the answer."""
 
@@ -58,8 +60,8 @@ def spans_of(
         new_id: makes identifiers of spans.
     """
     tree = _Tree(call, upstreams, new_id)
-    tree.add_steps()
     tree.add_tries()
+    tree.add_steps()
     tree.add_events()
     if older_names:
         for span in tree.spans:
@@ -80,7 +82,8 @@ class _Tree:
         self._origin_ns: Final = round(call.started_at.timestamp() * 1e6) * 1000
         self.root: Final = self._root()
         self.spans: Final = [self.root]
-        self._checks: Final[dict[str, Span]] = {}
+        self._finders: Final[dict[int, Span]] = {}
+        self._passes: Final[list[Span]] = []
 
     def _root(self) -> Span:
         call, trace = self._call, self._call.trace
@@ -128,13 +131,22 @@ class _Tree:
 
     def _add_step(self, name: str, step: Step) -> None:
         full = f"{name} {step.stage}" if step.stage else name
-        span = self._child(full, self.root, step.started_s, step.ended_s)
+        span = self._child(full, self._around(step), step.started_s, step.ended_s)
         if step.stage:
             span.attributes[names.STAGE] = step.stage
         if step.refused is not None:
             _mark(span, step)
-        if step.phase in {Phase.CHECK_INPUT.value, Phase.CHECK_OUTPUT.value}:
-            self._checks.setdefault(step.stage, span)
+        for place in range(*step.found):
+            self._finders.setdefault(place, span)
+
+    def _around(self, step: Step) -> Span:
+        """Give the pass through LiteLLM in which a guardrail of its drove a check, or the root."""
+        if step.phase == Phase.CHECK_INPUT.value:
+            at_ns = self._ns(step.started_s)
+            for span in self._passes:
+                if span.started_ns <= at_ns < span.ended_ns:
+                    return span
+        return self.root
 
     def add_tries(self) -> None:
         """Add each pass through LiteLLM, and within it the try at a provider."""
@@ -144,6 +156,7 @@ class _Tree:
             until_s = following.started_s if following else math.inf
             tried = [(n, a) for n, a in left if this.started_s <= a.started_s < until_s]
             span = self._add_pass(this, [a for _, a in tried])
+            self._passes.append(span)
             for number, attempt in tried:
                 self._add_attempt(number, attempt, span)
                 left.remove((number, attempt))
@@ -187,8 +200,8 @@ class _Tree:
         if call.stream and call.first_byte_s is not None:
             at_ns = self._within(root, call.first_byte_s)
             root.moments.append(Moment(names.FIRST_BYTE_EVENT, at_ns, {}))
-        for finding in call.findings[:MOST_EVENTS]:
-            span = self._checks.get(finding.check, root)
+        for place, finding in enumerate(call.findings[:MOST_EVENTS]):
+            span = self._finders.get(place, root)
             span.moments.append(Moment(names.FINDING_EVENT, span.ended_ns, _told(finding)))
 
     def _child(
@@ -220,10 +233,14 @@ def _group(step: Step) -> str:
 
 def _is_telling(step: Step, call: Call) -> bool:
     """Tell whether a step deserves a span: not one that found nothing and took no time."""
-    if step.refused is not None or step.ended_s - step.started_s >= SLOW_STEP_S:
+    if step.refused is not None or step.found[0] < step.found[1]:
+        return True
+    if step.ended_s - step.started_s >= SLOW_STEP_S:
         return True
     if step.phase == Phase.CHECK_OUTPUT.value:
         return step.stage not in BOOKKEEPERS
+    if step.stage == "cache" and call.cache in _UNASKED:
+        return False
     return step.phase != Phase.RECALL.value or call.recalled is not None
 
 

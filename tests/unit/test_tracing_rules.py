@@ -50,6 +50,7 @@ def ids() -> Any:
 def a_traced_call(**changes: Any) -> Call:
     """An answered call of 0.7 s whose steps lie where the door's would."""
     call = a_call(
+        cache="miss",
         agent=AGENT,
         model_asked="matching",
         tiers=AGENT.tiers,
@@ -142,7 +143,7 @@ WAYS: dict[str, tuple[dict[str, Any], list[str]]] = {
             "findings": [Finding("pii", "card_number", Action.BLOCK, "messages[0]:4", "**** 4")],
             "steps": [
                 Step("auth", "", 99.99, 99.991),
-                Step("check_input", "pii", 100.006, 100.007, "pii_found"),
+                Step("check_input", "pii", 100.006, 100.007, "pii_found", (0, 1)),
                 Step("settle", "ledger", 100.6, 100.65),
             ],
         },
@@ -316,9 +317,32 @@ def test_a_finding_is_an_event_of_its_check() -> None:
     assert spans[0].attributes[names.VERDICT] == "block"
 
 
-def test_a_finding_of_a_check_without_a_span_stays_on_the_call() -> None:
+def test_a_check_that_litellm_drove_lies_within_its_pass() -> None:
+    call = a_traced_call(steps=[Step("check_input", "guard", 100.015, 100.018)])
+    assert drawn(spans_of(call, UPSTREAMS)) == [
+        "chat matching",
+        "  host gpt-4o",
+        "    check input guard",
+        "    chat gpt-4o-2024",
+    ]
+
+
+def test_a_finding_of_no_step_as_in_the_middle_of_a_stream_stays_on_the_call() -> None:
     call = a_traced_call(findings=[Finding("toxicity", "insult", Action.FLAG)])
     assert [m.name for m in spans_of(call, UPSTREAMS)[0].moments] == [names.FINDING_EVENT]
+
+
+def test_each_finding_is_with_the_step_that_found_it() -> None:
+    flags = [Finding("gate", code, Action.FLAG) for code in ("before", "after", "within")]
+    steps = [
+        Step("check_input", "gate", 100.0, 100.1, None, (0, 1)),
+        Step("check_output", "gate", 100.6, 100.6, None, (1, 2)),
+    ]
+    spans = spans_of(a_traced_call(findings=flags, steps=steps), UPSTREAMS)
+    found = {span.name: [m.attributes[names.CODE] for m in span.moments] for span in spans}
+    assert found["check input gate"] == ["before"]
+    assert found["check output gate"] == ["after"]
+    assert found["chat matching"] == ["within"]
 
 
 def test_a_tier_that_was_left_out_is_an_event_with_its_reason() -> None:
@@ -353,6 +377,14 @@ def test_every_endpoint_has_its_operation(endpoint: Endpoint, operation: str) ->
     root = spans_of(a_traced_call(endpoint=endpoint), UPSTREAMS)[0]
     assert root.attributes[names.OPERATION] == operation
     assert root.name == f"{operation} matching"
+
+
+@pytest.mark.parametrize("word", ["off", "bypass"])
+def test_a_cache_that_was_not_asked_has_no_span(word: str) -> None:
+    steps = [Step("reserve", name, 100.0, 100.0001) for name in ("limits", "cache")]
+    tree = drawn(spans_of(a_traced_call(cache=word, steps=steps), UPSTREAMS))
+    assert "  reserve cache" not in tree
+    assert "  reserve limits" in tree
 
 
 def test_a_model_that_does_not_exist_is_no_part_of_a_spans_name() -> None:
