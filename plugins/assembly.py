@@ -269,7 +269,7 @@ def _traces(metrics: Metrics) -> Outbox | None:
     target = sdk.target_of(os.environ, "TRACES")
     if target is None:
         return None
-    return Outbox(sdk.span_exporter(target), sdk.Translator(sdk.resource()), metrics)
+    return Outbox(sdk.span_exporter(target), sdk.envelope(), metrics)
 
 
 def _tracing(parts: Parts) -> Stage:

@@ -11,17 +11,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from plugins.core.metrics import Metrics
 from plugins.tracing.families import EXPORT_FAILED, QUEUE, QUEUE_FULL, SPANS_DROPPED
-from plugins.tracing.spans import Span
+from plugins.tracing.wire import Envelope
 
 PUBLISH_EVERY_S: Final = 1.0
-SPAN_BYTES: Final = 1_000
-"""What a span takes in memory, roughly: measured 0.7 to 1.1 KB, content not counted."""
 
 _log: Final = logging.getLogger("sluice.tracing")
 
@@ -32,15 +30,17 @@ class Bounds:
 
     Args:
         spans: at most so many wait.
-        size_bytes: at most so many bytes of them, estimated.
-        batch: so many leave together.
+        size_bytes: at most so many bytes of them.
+        batch: about so many leave together.
+        batch_bytes: about so many bytes likewise; a collector takes 4 MiB at once over gRPC.
         delay_s: a batch that is not full leaves after so long.
         farewell_s: at the end, what waits has so long to leave.
     """
 
     spans: int = 20_000
-    size_bytes: int = 64 * 2**20
-    batch: int = 512
+    size_bytes: int = 32 * 2**20
+    batch: int = 1_000
+    batch_bytes: int = 2_000_000
     delay_s: float = 1.0
     farewell_s: float = 3.0
 
@@ -48,8 +48,16 @@ class Bounds:
 class Exporter(Protocol):
     """What takes a batch away; the SDK's exporters do."""
 
-    def export(self, spans: Any, /) -> Any:
-        """Send a batch; gives a result named `SUCCESS`, or anything else."""
+    def send(self, body: bytes, count: int) -> bool:
+        """Send a request.
+
+        Args:
+            body: an `ExportTraceServiceRequest`.
+            count: of the spans in it.
+
+        Returns:
+            Whether it was taken.
+        """
         ...
 
     def shutdown(self) -> None:
@@ -62,7 +70,7 @@ class Outbox:
 
     Args:
         exporter: sends them.
-        translate: makes of them what the exporter takes.
+        envelope: makes a request of them.
         metrics: hears what waits and what is lost.
         bounds: of what waits.
     """
@@ -70,15 +78,15 @@ class Outbox:
     def __init__(
         self,
         exporter: Exporter,
-        translate: Callable[[Sequence[Span]], Sequence[Any]],
+        envelope: Envelope,
         metrics: Metrics,
         bounds: Bounds | None = None,
     ) -> None:
         self._exporter: Final = exporter
-        self._translate: Final = translate
+        self._envelope: Final = envelope
         self._metrics: Final = metrics
         self._bounds: Final = bounds or Bounds()
-        self._waiting: Final[deque[tuple[list[Span], int]]] = deque()
+        self._waiting: Final[deque[tuple[list[bytes], int]]] = deque()
         self._lock: Final = threading.Lock()
         self._spans = 0
         self._bytes = 0
@@ -99,14 +107,9 @@ class Outbox:
         """Count the spans that were dropped, by reason."""
         return dict(self._lost)
 
-    def put(self, spans: list[Span], content_bytes: int = 0) -> None:
-        """Take a call's spans over, all or none; never waits.
-
-        Args:
-            spans: of one call; they must not change any more.
-            content_bytes: of texts in them, beyond what spans usually have.
-        """
-        size = len(spans) * SPAN_BYTES + content_bytes
+    def put(self, spans: list[bytes]) -> None:
+        """Take a call's spans over, written by `wire.span_bytes`, all or none; never waits."""
+        size = sum(map(len, spans))
         bounds = self._bounds
         with self._lock:
             full = self._spans + len(spans) > bounds.spans or self._bytes + size > bounds.size_bytes
@@ -173,21 +176,21 @@ class Outbox:
                 if not ok:
                     self._lost[EXPORT_FAILED] += len(spans)
 
-    def _next(self) -> list[tuple[list[Span], int]]:
-        """Take whole traces from the queue, about a batch of spans."""
-        found: list[tuple[list[Span], int]] = []
-        count = 0
+    def _next(self) -> list[tuple[list[bytes], int]]:
+        """Take whole traces from the queue, about a batch."""
+        found: list[tuple[list[bytes], int]] = []
+        count = size = 0
         with self._lock:
-            while self._waiting and count < self._bounds.batch:
+            while self._waiting and count < self._bounds.batch and size < self._bounds.batch_bytes:
                 found.append(self._waiting.popleft())
                 count += len(found[-1][0])
+                size += found[-1][1]
         return found
 
-    def _sent(self, spans: Sequence[Span]) -> bool:
+    def _sent(self, spans: Sequence[bytes]) -> bool:
         began_s = time.monotonic()
         try:
-            result = self._exporter.export(self._translate(spans))
-            ok = getattr(result, "name", "") == "SUCCESS"
+            ok = self._exporter.send(self._envelope.request(spans), len(spans))
         except Exception:  # noqa: BLE001 - whatever an exporter does, the next batch has its turn
             _log.exception("%s spans could not be exported", len(spans))
             ok = False

@@ -1,24 +1,28 @@
-"""Turns spans into OpenTelemetry's own, and makes the exporters that its environment asks for.
+"""Makes the official exporters that the environment asks for.
 
-The only file of this package that knows the SDK. The variables are the standard ones
+The only file of this package that knows the SDK. Its exporters are given requests that `wire.py`
+has written: the door into them is not public, so `tests/unit/test_tracing_export.py` sends through
+both over real sockets. The variables are the standard ones
 (OTEL_EXPORTER_OTLP_*, OTEL_TRACES_EXPORTER, OTEL_SDK_DISABLED, OTEL_SERVICE_NAME,
 OTEL_RESOURCE_ATTRIBUTES); without an address nothing of the SDK is even imported.
 """
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
-from plugins.tracing.spans import Kind, Span
+from typing_extensions import override
+
+from plugins.tracing.wire import Envelope
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
-    from opentelemetry.sdk.trace import ReadableSpan
-    from opentelemetry.sdk.trace.export import SpanExporter
+
+    from plugins.tracing.outbox import Exporter
 
 SCOPE: Final = "sluice"
 _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -83,16 +87,41 @@ def wants_older_names(environ: Mapping[str, str]) -> bool:
     return "gen_ai/dup" in {word.strip() for word in asked}
 
 
-def span_exporter(target: Target) -> "SpanExporter":
+def span_exporter(target: Target) -> "Exporter":
     """Make the official exporter; it reads the rest of its environment itself."""
     quieten()
-    if target.protocol == "grpc":
-        from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    return _over_grpc() if target.protocol == "grpc" else _over_http()
 
-        return OTLPSpanExporter()
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as OverHttp
+
+def _over_http() -> "Exporter":
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    class OverHttp(OTLPSpanExporter):
+        def send(self, body: bytes, count: int) -> bool:
+            return self._client.export(body).success
 
     return OverHttp()
+
+
+def _over_grpc() -> "Exporter":
+    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+    class OverGrpc(OTLPSpanExporter):
+        def send(self, body: bytes, count: int) -> bool:
+            request = ExportTraceServiceRequest.FromString(body)
+            return self._export(cast("Any", request)) is SpanExportResult.SUCCESS
+
+        @override
+        def _translate_data(self, data: Any) -> ExportTraceServiceRequest:
+            return data
+
+        @override
+        def _count_data(self, data: Any) -> int:
+            return 0
+
+    return OverGrpc()
 
 
 def quieten() -> None:
@@ -101,8 +130,15 @@ def quieten() -> None:
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-def resource() -> "Resource":
+def envelope() -> Envelope:
     """Say which program, which release and which worker the spans come from."""
+    found = resource().attributes
+    plain = {k: v if isinstance(v, str | bool | int | float) else str(v) for k, v in found.items()}
+    return Envelope(plain, SCOPE, version("sluice-gateway"))
+
+
+def resource() -> "Resource":
+    """Give the same as the SDK has it."""
     from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 
     own = Resource.create(
@@ -114,48 +150,3 @@ def resource() -> "Resource":
     )
     # What the operator says comes first.
     return own.merge(OTELResourceDetector().detect())
-
-
-class Translator:
-    """Makes the SDK's spans out of ours.
-
-    Args:
-        origin: which program they come from.
-    """
-
-    def __init__(self, origin: "Resource") -> None:
-        from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-
-        self._resource: Final = origin
-        self._scope: Final = InstrumentationScope(SCOPE, version("sluice-gateway"))
-
-    def __call__(self, spans: Sequence[Span]) -> "list[ReadableSpan]":
-        """Translate; a thread's work, not the event loop's."""
-        return [self._translated(span) for span in spans]
-
-    def _translated(self, span: Span) -> "ReadableSpan":
-        from opentelemetry.sdk.trace import Event, ReadableSpan
-        from opentelemetry.trace import SpanContext, SpanKind, TraceFlags
-        from opentelemetry.trace.status import Status, StatusCode
-
-        kinds = {Kind.SERVER: SpanKind.SERVER, Kind.CLIENT: SpanKind.CLIENT}
-        trace_id, flags = int(span.trace_id, 16), TraceFlags(TraceFlags.SAMPLED)
-        parent = (
-            SpanContext(trace_id, int(span.parent_id, 16), span.remote_parent, flags)
-            if span.parent_id
-            else None
-        )
-        failed = span.failure is not None
-        return ReadableSpan(
-            name=span.name,
-            context=SpanContext(trace_id, int(span.span_id, 16), False, flags),
-            parent=parent,
-            resource=self._resource,
-            attributes=span.attributes,
-            events=[Event(m.name, m.attributes, m.at_ns) for m in span.moments],
-            kind=kinds.get(span.kind, SpanKind.INTERNAL),
-            status=Status(StatusCode.ERROR, span.failure) if failed else Status(),
-            start_time=span.started_ns,
-            end_time=span.ended_ns,
-            instrumentation_scope=self._scope,
-        )

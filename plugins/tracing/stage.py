@@ -14,6 +14,7 @@ from plugins.tracing.families import TRACES
 from plugins.tracing.outbox import Outbox
 from plugins.tracing.rules import spans_of
 from plugins.tracing.sampling import Sampling
+from plugins.tracing.wire import span_bytes
 
 
 class SilentStage(Stage):
@@ -64,4 +65,4 @@ class TracingStage(Stage):
             return
         spans = spans_of(call, self._upstreams, older_names=self._older_names)
         spans[0].attributes[names.KEPT] = reason
-        self._outbox.put(spans)
+        self._outbox.put([span_bytes(span) for span in spans])

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from plugins.tracing import sdk
-from plugins.tracing.outbox import SPAN_BYTES, Bounds, Outbox
+from plugins.tracing.outbox import Bounds, Outbox
 from plugins.tracing.rules import spans_of
 from plugins.tracing.sampling import Sampling
-from plugins.tracing.sdk import Target, Translator, target_of
+from plugins.tracing.sdk import Target, target_of
 from plugins.tracing.spans import Span
 from plugins.tracing.stage import TracingStage
+from plugins.tracing.wire import Envelope, span_bytes
 from tests.receiving import Receiver, over_grpc, over_http
 from tests.remembering import RememberedMetrics
 from tests.unit.test_tracing_rules import UPSTREAMS, WAYS, a_traced_call
@@ -45,9 +47,7 @@ def make() -> Iterator[Callable[..., Outbox]]:
 
         target = target_of(os.environ, "TRACES")
         assert target is not None
-        outbox = Outbox(
-            sdk.span_exporter(target), Translator(sdk.resource()), RememberedMetrics(), bounds
-        )
+        outbox = Outbox(sdk.span_exporter(target), sdk.envelope(), RememberedMetrics(), bounds)
         made.append(outbox)
         return outbox
 
@@ -56,8 +56,11 @@ def make() -> Iterator[Callable[..., Outbox]]:
         outbox.close()
 
 
-def some_spans(count: int = 5) -> list[Span]:
-    return [Span("x", "a" * 32, f"{n + 1:016x}", None, 1, 2) for n in range(count)]
+def some_spans(count: int = 5) -> list[bytes]:
+    return [span_bytes(Span("x", "a" * 32, f"{n + 1:016x}", None, 1, 2)) for n in range(count)]
+
+
+SIZE = len(some_spans(1)[0])
 
 
 def metrics_of(outbox: Outbox) -> RememberedMetrics:
@@ -72,7 +75,7 @@ def test_what_a_receiver_gets_is_the_tree_that_was_made(
     changes, tree = WAYS[way]
     spans = spans_of(a_traced_call(**changes), UPSTREAMS)
     outbox = make()
-    outbox.put(spans)
+    outbox.put([span_bytes(span) for span in spans])
     assert receiver.wait(lambda: len(receiver.spans()) == len(tree))
     for sent, seen in zip(spans, receiver.spans(), strict=True):
         assert (seen.name, seen.trace_id, seen.span_id) == (sent.name, sent.trace_id, sent.span_id)
@@ -181,23 +184,30 @@ class Remembering:
     """An exporter that keeps what it gets, once it is let."""
 
     def __init__(self) -> None:
-        self.batches: list[list[Span]] = []
+        self.batches: list[Any] = []
         self.free = threading.Event()
 
-    def export(self, spans: list[Span]) -> Any:
+    def send(self, body: bytes, count: int) -> bool:
         self.free.wait(10)
+        request = ExportTraceServiceRequest.FromString(body)
+        spans = list(request.resource_spans[0].scope_spans[0].spans)
+        assert len(spans) == count
         self.batches.append(spans)
-        return type("Result", (), {"name": "SUCCESS"})
+        return True
 
     def shutdown(self) -> None:
         self.free.set()
 
 
-def test_content_counts_by_its_bytes() -> None:
+def an_outbox(exporter: Remembering, bounds: Bounds = QUICK) -> Outbox:
+    return Outbox(exporter, Envelope({}, "sluice", "1"), RememberedMetrics(), bounds)
+
+
+def test_what_waits_is_bounded_by_its_bytes() -> None:
     exporter = Remembering()
-    bounds = Bounds(size_bytes=10 * SPAN_BYTES, delay_s=30, farewell_s=5)
-    outbox = Outbox(exporter, list, RememberedMetrics(), bounds)
-    outbox.put(some_spans(5), 4 * SPAN_BYTES)
+    bounds = Bounds(size_bytes=6 * SIZE, delay_s=30, farewell_s=5)
+    outbox = an_outbox(exporter, bounds)
+    outbox.put(some_spans(5))
     outbox.put(some_spans(2))
     assert (outbox.waiting, outbox.lost["queue_full"]) == (5, 2)
     outbox.put(some_spans(1))
@@ -206,9 +216,19 @@ def test_content_counts_by_its_bytes() -> None:
     outbox.close()
 
 
+def test_a_batch_is_bounded_by_its_bytes_too() -> None:
+    exporter = Remembering()
+    outbox = an_outbox(exporter, Bounds(batch_bytes=4 * SIZE, delay_s=30, farewell_s=5))
+    for _ in range(3):
+        outbox.put(some_spans(5))
+    exporter.free.set()
+    outbox.close()
+    assert [len(batch) for batch in exporter.batches] == [5, 5, 5]
+
+
 def test_a_trace_that_does_not_fit_is_dropped_as_a_whole() -> None:
     exporter = Remembering()
-    outbox = Outbox(exporter, list, RememberedMetrics(), Bounds(spans=8, delay_s=30, farewell_s=5))
+    outbox = an_outbox(exporter, Bounds(spans=8, delay_s=30, farewell_s=5))
     outbox.put(some_spans(5))
     outbox.put(some_spans(5))
     exporter.free.set()
@@ -218,7 +238,7 @@ def test_a_trace_that_does_not_fit_is_dropped_as_a_whole() -> None:
 
 def test_a_trace_is_never_cut_between_two_batches() -> None:
     exporter = Remembering()
-    outbox = Outbox(exporter, list, RememberedMetrics(), Bounds(batch=8, delay_s=30, farewell_s=5))
+    outbox = an_outbox(exporter, Bounds(batch=8, delay_s=30, farewell_s=5))
     for _ in range(4):
         outbox.put(some_spans(5))
     exporter.free.set()
@@ -230,7 +250,7 @@ async def test_the_stage_counts_what_it_keeps_and_what_it_does_not() -> None:
     exporter = Remembering()
     exporter.free.set()
     metrics = RememberedMetrics()
-    outbox = Outbox(exporter, list, metrics, QUICK)
+    outbox = an_outbox(exporter)
     stage = TracingStage(outbox, Sampling(share=0.0), UPSTREAMS, metrics)
     await stage.observe(a_traced_call())
     changes, tree = WAYS["fallback"]
@@ -238,14 +258,16 @@ async def test_the_stage_counts_what_it_keeps_and_what_it_does_not() -> None:
     outbox.close()
     (batch,) = exporter.batches
     assert len(batch) == len(tree)
-    assert batch[0].attributes["sluice.kept_because"] == "error"
+    assert {a.key: a.value.string_value for a in batch[0].attributes}[
+        "sluice.kept_because"
+    ] == "error"
     assert metrics.counts["sluice_traces_total", "yes"] == 1
     assert metrics.counts["sluice_traces_total", "no"] == 1
 
 
 async def test_a_server_of_our_own_is_told_to_continue_from_its_try() -> None:
     metrics = RememberedMetrics()
-    stage = TracingStage(Outbox(Remembering(), list, metrics), Sampling(), {}, metrics)
+    stage = TracingStage(an_outbox(Remembering()), Sampling(), {}, metrics)
     call = a_traced_call()
     (attempt,) = call.attempts
     await stage.attempt(call, attempt)
