@@ -8,6 +8,7 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import uvloop
 from rich.console import Console
 
+from bench import observed
 from bench.load import Load, LoadError, closed_loop
 from bench.measure import RedisMeter
 from bench.report import Result, Starts
@@ -81,10 +83,12 @@ async def _straight(place: Place, duration_s: float, connections: int) -> Load:
     return await closed_loop(place, requests, connections, duration_s)
 
 
-def _compare(plan: Plan, folder: Path, console: Console) -> Result:
-    def say(text: str) -> None:
-        console.print(text, style="dim")
+def _saying(console: Console) -> Callable[[str], None]:
+    return lambda text: console.print(text, style="dim")
 
+
+def _compare(plan: Plan, folder: Path, console: Console) -> Result:
+    say = _saying(console)
     described = machine()
     with ExitStack() as stack, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         say("starting Sluice")
@@ -115,14 +119,17 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     try:
         with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
-            result = _compare(_plan(options), Path(name), console)
+            plan, folder = _plan(options), Path(name)
+            result = _compare(plan, folder, console)
+            watched = observed.measured(plan, folder / "observed", _saying(console))
     except (LoadError, ServerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     if options.out:
         result.save(options.out)
     result.print(console)
-    print(json.dumps(result.summary()))
+    observed.show(watched, console)
+    print(json.dumps(result.summary() | observed.summary(watched)))
     return 0
 
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,14 +116,17 @@ def _environment() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if name not in unwanted
-        and not name.startswith(("LITELLM_", "SLUICE_"))
+        and not name.startswith(("LITELLM_", "OTEL_", "SLUICE_"))
         and not name.endswith(("_API_KEY", "_API_BASE"))
     } | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
 def sluice(
-    folder: Path, config: Path = ROOT / "proxy_config.yaml", workers: int = 1
+    folder: Path,
+    config: Path = ROOT / "proxy_config.yaml",
+    workers: int = 1,
+    variables: Mapping[str, str] | None = None,
 ) -> Generator[Sluice]:
     """Run `sluice up` with embedded stores.
 
@@ -131,6 +134,7 @@ def sluice(
         folder: an empty one.
         config: the shipped one, unless another is named.
         workers: of the proxy.
+        variables: more of the environment.
 
     Raises:
         ServerError: when it does not come up.
@@ -140,7 +144,8 @@ def sluice(
     argv = [sys.executable, "-m", "plugins.cli", "up", "--port", str(port)]
     argv += ["--workers", str(workers), "--config", str(config), "--data-dir", str(folder / "data")]
     argv += ["--ready-file", str(ready_file)]
-    with _running(Launch(argv, folder / "up.log", env=_environment())) as process:
+    environ = _environment() | dict(variables or {})
+    with _running(Launch(argv, folder / "up.log", env=environ)) as process:
         logs = (folder / "up.log", folder / "data" / "logs" / "proxy.log")
         ready_s = _until(ready_file.exists, process, *logs)
         ready: dict[str, Any] = json.loads(ready_file.read_text())

@@ -6,12 +6,13 @@ Read this first: `STAGES` is the way of a call, in code.
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -73,6 +74,10 @@ from plugins.store.database import create_engine
 from plugins.store.redis import RedisAway, RedisLink
 from plugins.tenancy.rules import KeyHasher
 from plugins.tenancy.store import KeyDirectory, TenantStore
+from plugins.tracing import sdk
+from plugins.tracing.attributes import Upstream
+from plugins.tracing.outbox import Outbox
+from plugins.tracing.stage import SilentStage, TracingStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +108,7 @@ class Parts:
     metrics_folder: Path | None
     sampler: Sampler
     limiter: Limiter
+    traces: Outbox | None
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -170,6 +176,7 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "metrics": lambda parts: MetricsStage(
         parts.metrics, known_names(parts.configuration), parts.saved_by_provider
     ),
+    "tracing": lambda parts: _tracing(parts),
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
         parts.sharing,
@@ -245,6 +252,7 @@ def build(
         metrics_folder=metrics_folder,
         sampler=Sampler(metrics, readings),
         limiter=limiter,
+        traces=_traces(metrics),
     )
 
 
@@ -285,6 +293,39 @@ def _metrics(folder: Path) -> tuple[Metrics, Path | None]:
     except OSError as error:
         _log.error("metrics are off: %s: %s", folder, error.strerror)
         return NoMetrics(), None
+
+
+def _traces(metrics: Metrics) -> Outbox | None:
+    """Make the way out for traces; None when the environment names no place for them."""
+    target = sdk.target_of(os.environ, "TRACES")
+    if target is None:
+        return None
+    return Outbox(sdk.span_exporter(target), sdk.envelope(), metrics)
+
+
+def _tracing(parts: Parts) -> Stage:
+    if parts.traces is None:
+        return SilentStage()
+    return TracingStage(
+        parts.traces,
+        parts.configuration.policy.tracing.sampling,
+        upstreams(parts.deployments, os.environ),
+        parts.metrics,
+        older_names=sdk.wants_older_names(os.environ),
+    )
+
+
+def upstreams(deployments: Sequence[Deployment], environ: Mapping[str, str]) -> dict[str, Upstream]:
+    """Say what stands behind each deployment, for those who read traces."""
+    found: dict[str, Upstream] = {}
+    for deployment in deployments:
+        base = deployment.api_base or ""
+        if base.startswith("os.environ/"):
+            base = environ.get(base.removeprefix("os.environ/"), "")
+        parts = urlsplit(base)
+        model = deployment.model.partition("/")[2] or deployment.model
+        found[deployment.id] = Upstream(model, parts.hostname or "", parts.port or 0)
+    return found
 
 
 def _alerts(policy: AlertsPolicy, link: RedisLink, metrics: Metrics, clock: Clock) -> Dispatcher:

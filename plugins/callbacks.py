@@ -14,6 +14,7 @@ limits = PluginSwitch("limits")
 metrics = PluginSwitch("metrics")
 prompt_caching = PluginSwitch("prompt_caching")
 replicas = PluginSwitch("replicas")
+tracing = PluginSwitch("tracing")
 
 __all__ = [
     "agents",
@@ -25,4 +26,5 @@ __all__ = [
     "metrics",
     "prompt_caching",
     "replicas",
+    "tracing",
 ]

@@ -14,6 +14,7 @@ from plugins.core.agent import TimeLimits
 from plugins.core.limit import MOST, RateLimit
 from plugins.core.metrics import NONE, OTHER
 from plugins.cost.rules import GpuHour
+from plugins.tracing.sampling import Sampling
 
 LONGEST_SILENCE_S: Final = 600.0
 LONGEST_TTL_S: Final = 30 * 86_400
@@ -217,6 +218,29 @@ class MetricsPolicy(Frozen):
         return value
 
 
+class Tracing(Frozen):
+    """Which traces are kept, and what of a call's content they may hold.
+
+    Args:
+        share: of ordinary calls, 0..1; errors, flagged, slow and dear ones are always kept.
+        slower_than_s: calls that take longer are always kept, seconds.
+        dearer_than_usd: calls that cost more likewise, US dollars.
+        capture_content: tenants whose prompts and answers are recorded, masked.
+        host_spans: record LiteLLM's own spans too.
+    """
+
+    share: float = Field(default=1.0, ge=0, le=1)
+    slower_than_s: float | None = Field(default=10.0, gt=0)
+    dearer_than_usd: Decimal | None = Field(default=None, gt=0, allow_inf_nan=False)
+    capture_content: frozenset[str] = frozenset()
+    host_spans: bool = False
+
+    @property
+    def sampling(self) -> Sampling:
+        """Give it as tracing's rules take it."""
+        return Sampling(self.share, self.slower_than_s, self.dearer_than_usd)
+
+
 class Policy(Frozen):
     """The `sluice:` section."""
 
@@ -229,4 +253,5 @@ class Policy(Frozen):
     alerts: AlertsPolicy = AlertsPolicy()
     rate_limits: RateLimits = RateLimits()
     metrics: MetricsPolicy = MetricsPolicy()
+    tracing: Tracing = Tracing()
     time_limits: TimeLimitsIn = TimeLimitsIn()

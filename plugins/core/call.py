@@ -97,6 +97,8 @@ class Attempt:
         retry_after_s: seconds that a failing provider asked to be left alone, or 0.
         usage: what a try consumed whose answer was not given; None when nothing is known of it.
         span_id: of the try, for whoever continues the trace from it.
+        traceparent: what a server of our own is sent to continue the trace from; None while
+            nobody records this try.
     """
 
     deployment: str
@@ -108,6 +110,24 @@ class Attempt:
     status: int | None = None
     retry_after_s: float = 0.0
     usage: Usage | None = None
+    span_id: str = field(default_factory=new_span_id)
+    traceparent: str | None = None
+
+
+@dataclass(slots=True)
+class Pass:
+    """One pass through LiteLLM, for one model group; the try at a deployment lies within it.
+
+    Args:
+        group: the model group.
+        started_s: monotonic seconds.
+        ended_s: monotonic seconds; None while it runs.
+        span_id: of the pass, for LiteLLM's own spans.
+    """
+
+    group: str
+    started_s: float
+    ended_s: float | None = None
     span_id: str = field(default_factory=new_span_id)
 
 
@@ -136,6 +156,7 @@ class Step:
         started_s: monotonic seconds.
         ended_s: monotonic seconds.
         refused: code of the refusal that it ended with, or None.
+        found: what it found, as places in `Call.findings`: from, and up to.
     """
 
     phase: str
@@ -143,6 +164,7 @@ class Step:
     started_s: float
     ended_s: float
     refused: str | None = None
+    found: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +248,8 @@ class Call:
     group: str | None = None
     """The model group that is tried now, or was last."""
     attempts: list[Attempt] = field(default_factory=list[Attempt])
+    passes: list[Pass] = field(default_factory=list[Pass])
+    """Through LiteLLM, one for each group that was tried; in order."""
     skipped: list[Skip] = field(default_factory=list[Skip])
     steps: list[Step] = field(default_factory=list[Step])
     """What took time on its way, in the order in which it ended."""

@@ -139,6 +139,7 @@ class Delivery:
     async def refuse(self, error: GatewayError) -> None:
         """Answer with a refusal in place of what LiteLLM would have said."""
         self._call.outcome = Outcome.REFUSED
+        self._call.refusal = error
         await self._fail(error)
 
     async def fail(self, error: GatewayError) -> None:

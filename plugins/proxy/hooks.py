@@ -163,9 +163,10 @@ class Conductor(CustomLogger):
         if call is None:
             return None
         attempt = _attempt(kwargs, self._providers)
-        if any(a.deployment == attempt.deployment and a.ended_s is None for a in call.attempts):
-            # /v1/messages runs this hook twice for one attempt
-            return {**kwargs, **_traced(kwargs, call, attempt)}
+        for running in call.attempts:
+            if running.deployment == attempt.deployment and running.ended_s is None:
+                # /v1/messages runs this hook twice for one attempt
+                return {**kwargs, **_traced(kwargs, call, running)}
         call.attempts.append(attempt)
         call.practice = attempt.provider in self._practice
         for stage in self._stages():
@@ -211,8 +212,8 @@ class Conductor(CustomLogger):
 
 
 def _traced(kwargs: Mapping[str, Any], call: Call, attempt: Attempt) -> dict[str, Any]:
-    """Hand the caller's trace on to our own servers; other providers have no use for it."""
-    traceparent = call.context.traceparent
+    """Hand the trace on to our own servers; other providers have no use for it."""
+    traceparent = attempt.traceparent or call.context.traceparent
     if traceparent is None or attempt.provider not in _OURS:
         return {}
     headers = cast("dict[str, str]", kwargs.get("extra_headers") or {})

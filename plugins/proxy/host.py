@@ -8,6 +8,7 @@ import gc
 import importlib
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 import litellm
@@ -146,6 +147,25 @@ def put_before(door: App) -> None:
     if app.middleware_stack is None:
         raise RuntimeError("LiteLLM's application has no middleware stack to wrap at start-up")
     app.middleware_stack = door
+
+
+def at_shutdown(work: Callable[[], object]) -> None:
+    """Run something when the worker stops, in a thread, before LiteLLM's own last acts.
+
+    LiteLLM has no hook for it, and a worker's tasks are not cancelled: uvicorn raises the signal
+    again while they still run.
+    """
+    server: Final = cast("Any", proxy_server)
+    theirs: Final = server.proxy_shutdown_event
+
+    async def ours(*args: Any, **kwargs: Any) -> None:
+        try:
+            await asyncio.to_thread(work)
+        except Exception:  # noqa: BLE001 - LiteLLM's own end must come all the same
+            _log.exception("the worker's last work failed")
+        await theirs(*args, **kwargs)
+
+    server.proxy_shutdown_event = ours
 
 
 async def until_loaded() -> None:

@@ -13,9 +13,7 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 BODY_TIMEOUT_S: Final = 60.0
 DISCARD_TIMEOUT_S: Final = 2.0
-_PASSED_ON: Final = frozenset(
-    {b"accept", b"user-agent", b"anthropic-version", b"traceparent", b"tracestate"}
-)
+_PASSED_ON: Final = frozenset({b"accept", b"user-agent", b"anthropic-version", b"tracestate"})
 """Headers that LiteLLM gets to see; it takes orders from many others."""
 _CONTEXT: Final = {
     b"x-sluice-subject": "subject",
@@ -86,18 +84,32 @@ def anthropic_version_of(headers: Headers) -> str | None:
 
 
 def forwarded(
-    headers: Headers, call_id: str, length: int, *, form: bool = False
+    headers: Headers,
+    call_id: str,
+    length: int,
+    *,
+    form: bool = False,
+    traceparent: str | None = None,
 ) -> list[tuple[bytes, bytes]]:
     """Give the headers that LiteLLM sees.
 
     The client's key is not among them, nor is any header by which LiteLLM could be steered. What
     was read as JSON is sent on as JSON, whatever the client called it: only a form keeps its type.
+
+    Args:
+        headers: the client's.
+        call_id: by which LiteLLM's hooks find the call.
+        length: of the body, bytes.
+        form: the body is a form.
+        traceparent: from where LiteLLM's own spans, where it makes any, continue the trace.
     """
     headers = list(headers)
     kept = [(name, value) for name, value in headers if name in _PASSED_ON]
     types = [value for name, value in headers if name == b"content-type"] if form else []
+    traced = [(b"traceparent", traceparent.encode())] if traceparent else []
     return [
         *kept,
+        *traced,
         (b"content-type", types[0] if types else b"application/json"),
         (b"host", b"sluice"),
         (b"authorization", b"Bearer sk-sluice"),

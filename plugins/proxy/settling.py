@@ -36,6 +36,7 @@ def call_headers(call: Call) -> list[tuple[bytes, bytes]]:
     headers = [
         (b"x-sluice-call-id", call.id),
         (b"x-request-id", call.id),
+        (b"traceparent", call.trace.traceparent() if call.trace.trace_id else None),
         (b"x-sluice-agent", call.agent_name),
         (b"x-sluice-tier", call.tier),
         (b"x-sluice-model", call.model_served),

@@ -87,6 +87,8 @@ async def install() -> None:
         clock=parts.clock,
     )
     host.put_before(door)
+    if parts.traces is not None:
+        host.at_shutdown(parts.traces.close)
     _tasks.extend(
         asyncio.create_task(work)
         for work in (
@@ -98,6 +100,7 @@ async def install() -> None:
             parts.alerts.run(),
             parts.sampler.run(),
             parts.limiter.run(),
+            *([parts.traces.run()] if parts.traces else []),
             _open(door, application, parts, plugged),
         )
     )

@@ -23,11 +23,13 @@ async def timed(call: Call, phase: Phase, stage: Stage, work: Awaitable[T]) -> T
     Returns:
         What the phase returns.
     """
-    started_s = time.monotonic()
+    started_s, before = time.monotonic(), len(call.findings)
     refused: str | None = "failed"
     try:
         answer = await work
         refused = answer.code if isinstance(answer, GatewayError) else None
         return answer
     finally:
-        call.steps.append(Step(phase.value, stage.name, started_s, time.monotonic(), refused))
+        found = (before, len(call.findings))
+        step = Step(phase.value, stage.name, started_s, time.monotonic(), refused, found)
+        call.steps.append(step)

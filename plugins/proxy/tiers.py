@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
-from plugins.core.call import Call, Skip
+from plugins.core.call import Call, Pass, Skip
 from plugins.core.errors import GatewayError
 from plugins.core.stage import Phase, Stage, implements
 from plugins.proxy.auth import SCOPE_KEY
@@ -134,12 +134,24 @@ class Tiers:
         return None
 
     async def _try(self, group: str, scope: Scope, receive: Presence) -> None:
-        call, delivery = self._call, self._delivery
+        this = Pass(group, time.monotonic())
+        self._call.passes.append(this)
+        try:
+            await self._pass(this, scope, receive)
+        finally:
+            this.ended_s = time.monotonic()
+
+    async def _pass(self, this: Pass, scope: Scope, receive: Presence) -> None:
+        call, delivery, group = self._call, self._delivery, this.group
         call.group = group
         raw = self._outbound.body_for(group)
         inner = dict(scope)
         inner["headers"] = forwarded(
-            scope["headers"], call.id, len(raw), form=self._outbound.is_form
+            scope["headers"],
+            call.id,
+            len(raw),
+            form=self._outbound.is_form,
+            traceparent=call.trace.traceparent(this.span_id),
         )
         inner["raw_path"] = scope["path"].encode()
         inner["query_string"] = b""

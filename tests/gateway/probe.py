@@ -12,10 +12,13 @@ import orjson
 from plugins.core.call import Attempt, Call
 from plugins.core.errors import Forbidden, GatewayError
 from plugins.core.stage import Stage
+from plugins.core.verdict import Action, Finding, Verdict
 from plugins.proxy.hooks import PluginSwitch, guardrail_class
 
 CUE = "refuse-in:"
 BUG = "raise-in:"
+SOFT_REJECT = "soft-reject"
+"""A session whose answers the probe finds not good enough."""
 
 
 def _note(stage: str, phase: str, call: Call, **more: object) -> None:
@@ -64,6 +67,9 @@ class ProbeStage(Stage):
 
     async def check_output(self, call: Call, answer: bytes) -> bytes | GatewayError | None:
         _note(self.name, "check_output", call, size=len(answer))
+        if call.context.session == SOFT_REJECT:
+            call.verdict, call.confidence = Verdict.SOFT_REJECT, 0.4
+            call.findings.append(Finding(self.name, "unfounded", Action.FLAG, "answer.years"))
         return _cued(call, self.name, "check_output")
 
     def check_chunk(self, call: Call, frame: bytes) -> bytes | GatewayError | None:

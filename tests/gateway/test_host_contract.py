@@ -34,6 +34,7 @@ facts = {
     "hooks": hooks,
     "stack_is_settable": hasattr(proxy_server.app, "middleware_stack"),
     "router": hasattr(proxy_server, "llm_router"),
+    "shutdown": "await proxy_shutdown_event(" in source(proxy_server.proxy_startup_event),
     "startup": "LITELLM_WORKER_STARTUP_HOOKS" in source(proxy_server.proxy_startup_event),
     "leaves": [
         "async_pre_call_hook" in vars(Conductor),
@@ -78,6 +79,7 @@ def test_the_application_can_be_wrapped_at_start_up(facts: dict[str, object]) ->
     assert facts["stack_is_settable"]
     assert facts["router"]
     assert facts["startup"]
+    assert facts["shutdown"]
 
 
 def test_the_lazy_routes_stay_and_the_rest_of_the_middleware_goes(

@@ -15,7 +15,7 @@ import yaml
 
 from selfhosted.vllm.manifest import MODELS
 from tests.gateway.running import ROOT, Gateway, eventually, free_port, running
-from tests.vllm.receiver import TraceReceiver
+from tests.receiving import Receiver, over_http
 from tests.vllm.tier import GROUPS, Tier, VllmServer
 
 PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
@@ -53,17 +53,17 @@ def vllm_folder(new_folder: Callable[[str], Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def traces() -> Iterator[TraceReceiver]:
-    with TraceReceiver() as receiver:
+def traces() -> Iterator[Receiver]:
+    with over_http() as receiver:
         yield receiver
 
 
 @pytest.fixture(scope="session")
-def tier(vllm_folder: Path, traces: TraceReceiver) -> Iterator[Tier]:
+def tier(vllm_folder: Path, traces: Receiver) -> Iterator[Tier]:
     """The self-hosted tier, up and warm; the commands that keep it are the project's own."""
     started_s = time.monotonic()
     processes = {
-        group: serve(vllm_folder, group, model, "--traces", traces.url)
+        group: serve(vllm_folder, group, model, "--traces", f"{traces.url}/v1/traces")
         for group, (model, _) in GROUPS.items()
     }
     try:
