@@ -34,6 +34,7 @@ from plugins.cache.sharing import Sharing
 from plugins.cache.stage import CacheStage
 from plugins.cache.store import CacheStore
 from plugins.core.call import Attempt, Call
+from plugins.core.chain import Seals
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.limit import RateLimit
 from plugins.core.metrics import Metrics
@@ -187,7 +188,8 @@ def build(
     link = RedisLink(environment.redis_url, clock)
     spool = Spool(environment.data_dir / "spool")
     hasher = KeyHasher(environment.secret)
-    ledger = LedgerStore(engine)
+    seals = Seals(environment.secret)
+    ledger = LedgerStore(engine, seals)
     replicas, scraper = _replicas(configuration, clock)
     metrics, metrics_folder = _metrics(environment.data_dir / "metrics")
     alerts = _alerts(configuration.policy.alerts, link, metrics, clock)
