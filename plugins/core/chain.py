@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 import orjson
 
@@ -91,8 +91,8 @@ def _places(places: int) -> Callable[[object], str]:
 
 
 def _digest(value: object) -> str:
-    if isinstance(value, bytes | bytearray | memoryview):
-        return bytes(value).hex()
+    if isinstance(value, bytes):
+        return value.hex()
     if not isinstance(value, str) or not _HEX.fullmatch(value):
         raise TypeError
     return value[2:]
@@ -229,7 +229,19 @@ def salted(salt: bytes, what: bytes, content: bytes) -> bytes:
     return made.digest()
 
 
-def begun(salt: bytes, what: bytes) -> "hashlib._Hash":
+class Digest(Protocol):
+    """A commitment to content that comes in pieces."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take the next piece."""
+        ...
+
+    def digest(self) -> bytes:
+        """Give the commitment to all that came so far."""
+        ...
+
+
+def begun(salt: bytes, what: bytes) -> Digest:
     """Begin a commitment to content that comes in pieces."""
     return hashlib.sha256(salt + what + b"\n")
 

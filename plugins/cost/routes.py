@@ -109,8 +109,8 @@ def _check_range(first: date, last: date) -> None:
 
 
 def _shown(key: str, value: Any) -> Any:
-    if isinstance(value, bytes | memoryview):
-        return bytes(value).hex()
+    if isinstance(value, bytes):
+        return value.hex()
     return printed_usd(value) if key.endswith("_usd") else value
 
 
