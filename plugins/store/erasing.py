@@ -30,7 +30,7 @@ _OF_CALLS: Final = text(_FOUND.format("call_id = ANY(:calls)")).bindparams(
 _ERASE: Final = text(
     "UPDATE ledger SET subject = NULL, session = NULL, entity_id = NULL, excerpts = NULL,"
     " salt = NULL, erased_at = :at, erasure_id = :id"
-    " FROM unnest(:calls, :started) AS found (call_id, started_at)"
+    " FROM unnest(:calls, CAST(:started AS timestamptz[])) AS found (call_id, started_at)"
     " WHERE ledger.call_id = found.call_id AND ledger.started_at = found.started_at"
 ).bindparams(
     bindparam("calls", type_=ARRAY(UUID(as_uuid=False))),
