@@ -29,6 +29,7 @@ from plugins.breaker.rules import is_providers_fault
 from plugins.breaker.stage import UNCOUNTED, BreakerStage
 from plugins.breaker.store import Circuits
 from plugins.cache.copies import Copies
+from plugins.cache.forgetting import CacheForgetting
 from plugins.cache.rules import Sealer
 from plugins.cache.sharing import Sharing
 from plugins.cache.stage import CacheStage
@@ -37,6 +38,7 @@ from plugins.core.call import Attempt, Call
 from plugins.core.chain import Seals
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.limit import RateLimit
+from plugins.core.lineage import NoWitness, Witness
 from plugins.core.metrics import Metrics
 from plugins.core.money import ZERO
 from plugins.core.stage import Stage
@@ -48,6 +50,11 @@ from plugins.cost.store import LedgerStore, SettlementLog
 from plugins.events.otel import OtelEvents
 from plugins.limits.stage import LimitPolicy, LimitsStage
 from plugins.limits.store import Limiter
+from plugins.lineage.erasure import Eraser
+from plugins.lineage.keys import KeyBox, TenantKeys
+from plugins.lineage.retention import Retention
+from plugins.lineage.stage import LineageStage
+from plugins.lineage.trees import LineageStore
 from plugins.metrics import slots
 from plugins.metrics.families import (
     LIMITS_ALONE,
@@ -97,6 +104,16 @@ class Parts:
     metrics_folder: Path | None
     sampler: Sampler
     limiter: Limiter
+    listener: LineageStage
+    tenant_keys: TenantKeys
+    lineage: LineageStore
+    eraser: Eraser
+    retention: Retention
+
+    @property
+    def witness(self) -> Witness:
+        """Give who says what was asked and answered; with the plugin off, nobody does."""
+        return self.listener if "lineage" in self.configuration.plugins else NoWitness()
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -151,10 +168,14 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.clock,
     ),
     "replicas": lambda parts: ReplicasStage(parts.replicas, _is_servers_fault),
-    "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
+    "ledger": lambda parts: LedgerStage(
+        parts.prices, SettlementLog(parts.link, parts.spool), parts.witness
+    ),
     "metrics": lambda parts: MetricsStage(
         parts.metrics, parts.configuration.agents, parts.providers
     ),
+    # Hears answers as they are given.
+    "lineage": lambda parts: parts.listener,
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
         parts.sharing,
@@ -202,6 +223,7 @@ def build(
     cached = CacheStore(
         RedisLink(own, clock) if own else link, sealer, configuration.policy.cache.policy, clock
     )
+    tenant_keys = TenantKeys(engine, KeyBox(environment.secret), clock)
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -227,6 +249,11 @@ def build(
         metrics_folder=metrics_folder,
         sampler=Sampler(metrics, readings),
         limiter=limiter,
+        listener=LineageStage(tenant_keys, configuration.policy.lineage.policy),
+        tenant_keys=tenant_keys,
+        lineage=LineageStore(engine),
+        eraser=Eraser(engine, seals, CacheForgetting(cached, sealer), clock),
+        retention=Retention(engine, clock),
     )
 
 

@@ -13,6 +13,7 @@ from plugins.cache.rules import CachePolicy
 from plugins.core.agent import TimeLimits
 from plugins.core.limit import MOST, RateLimit
 from plugins.cost.rules import GpuHour
+from plugins.lineage.texts import TextPolicy
 
 LONGEST_SILENCE_S: Final = 600.0
 LONGEST_TTL_S: Final = 30 * 86_400
@@ -198,6 +199,19 @@ class RateLimits(Frozen):
         return {name: rate.limit for name, rate in self.providers.items()}
 
 
+class Lineage(Frozen):
+    """Whether the text of calls is kept, sealed; tenants may say otherwise (SPEC 14)."""
+
+    keep_text: bool = False
+    keep_text_days: int = Field(default=30, ge=1, le=3650)
+    text_bytes: int = Field(default=262_144, ge=1024, le=4_000_000)
+
+    @property
+    def policy(self) -> TextPolicy:
+        """Give it as lineage's rules take it."""
+        return TextPolicy(**self.model_dump())
+
+
 class Policy(Frozen):
     """The `sluice:` section."""
 
@@ -209,4 +223,5 @@ class Policy(Frozen):
     cache: Cache = Cache()
     alerts: AlertsPolicy = AlertsPolicy()
     rate_limits: RateLimits = RateLimits()
+    lineage: Lineage = Lineage()
     time_limits: TimeLimitsIn = TimeLimitsIn()

@@ -97,6 +97,7 @@ async def install() -> None:
             parts.alerts.run(),
             parts.sampler.run(),
             parts.limiter.run(),
+            parts.retention.run(),
             _open(door, application, parts, plugged),
         )
     )
