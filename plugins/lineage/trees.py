@@ -20,8 +20,8 @@ _LATE: Final = timedelta(days=1)
 One that is further away is still found, by a second look at all months."""
 
 # `up` climbs to the roots, `down` gathers all that came of them. UNION takes each call once, so
-# that parents named in a circle end; LIMIT ends the climb itself, since PostgreSQL makes no more rows of
-# a recursive query than are fetched. Both keep to the tenant: a parent is a caller's claim.
+# that parents named in a circle end; LIMIT ends the climb itself, since PostgreSQL makes no more
+# rows of a recursive query than are fetched. Both keep to the tenant: a parent is a caller's claim.
 _TREE: Final = """WITH RECURSIVE
     start AS (
         SELECT tenant_id, call_id, started_at, parent_call_id FROM ledger WHERE {} LIMIT :most),

@@ -23,8 +23,8 @@ _OLD_ROW = """INSERT INTO ledger (call_id, started_at, tenant_id, key_id, endpoi
     outcome, status, stream, cache, input_tokens, output_tokens, cached_input_tokens,
     cache_write_tokens, characters, audio_s, usage_source, cost_usd, saved_usd, practice,
     latency_ms, attempts, subject)
-    SELECT gen_random_uuid(), CAST(:at AS timestamptz) + n * interval '7 hours', :tenant, 'k', 'chat',
-    'gpt-4o',
+    SELECT gen_random_uuid(), CAST(:at AS timestamptz) + n * interval '7 hours', :tenant, 'k',
+    'chat', 'gpt-4o',
     'answered', 200, false, 'miss', n, 1, 0, 0, 0, 0, 'provider', n * 0.000000000001, 0, false, 5,
     '[]', 's' || n FROM generate_series(1, 40) AS n"""
 
