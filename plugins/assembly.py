@@ -31,13 +31,16 @@ from plugins.breaker.rules import is_providers_fault
 from plugins.breaker.stage import UNCOUNTED, BreakerStage
 from plugins.breaker.store import Circuits
 from plugins.cache.copies import Copies
+from plugins.cache.forgetting import CacheForgetting
 from plugins.cache.rules import Sealer
 from plugins.cache.sharing import Sharing
 from plugins.cache.stage import CacheStage
 from plugins.cache.store import CacheStore
 from plugins.core.call import Attempt, Call
+from plugins.core.chain import Seals
 from plugins.core.clock import Clock, SystemClock
 from plugins.core.limit import RateLimit
+from plugins.core.lineage import NoWitness, Witness
 from plugins.core.metrics import Metrics, among
 from plugins.core.money import ZERO
 from plugins.core.stage import Stage
@@ -50,6 +53,11 @@ from plugins.events.otel import OtelEvents
 from plugins.limits.readings import used_ratios
 from plugins.limits.stage import LimitPolicy, LimitsStage
 from plugins.limits.store import Limiter
+from plugins.lineage.erasure import Eraser
+from plugins.lineage.keys import KeyBox, TenantKeys
+from plugins.lineage.retention import Retention
+from plugins.lineage.stage import LineageStage
+from plugins.lineage.trees import LineageStore
 from plugins.metrics import slots
 from plugins.metrics.families import (
     BUILD,
@@ -109,6 +117,16 @@ class Parts:
     sampler: Sampler
     limiter: Limiter
     traces: Outbox | None
+    listener: LineageStage
+    tenant_keys: TenantKeys
+    lineage: LineageStore
+    eraser: Eraser
+    retention: Retention
+
+    @property
+    def witness(self) -> Witness:
+        """Give who says what was asked and answered; with the plugin off, nobody does."""
+        return self.listener if "lineage" in self.configuration.plugins else NoWitness()
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -172,11 +190,15 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.clock,
     ),
     "replicas": lambda parts: ReplicasStage(parts.replicas, _is_servers_fault),
-    "ledger": lambda parts: LedgerStage(parts.prices, SettlementLog(parts.link, parts.spool)),
+    "ledger": lambda parts: LedgerStage(
+        parts.prices, SettlementLog(parts.link, parts.spool), parts.witness
+    ),
     "metrics": lambda parts: MetricsStage(
         parts.metrics, known_names(parts.configuration), parts.saved_by_provider
     ),
     "tracing": lambda parts: _tracing(parts),
+    # Hears answers as they are given.
+    "lineage": lambda parts: parts.listener,
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
         parts.sharing,
@@ -210,7 +232,8 @@ def build(
     link = RedisLink(environment.redis_url, clock)
     spool = Spool(environment.data_dir / "spool")
     hasher = KeyHasher(environment.secret)
-    ledger = LedgerStore(engine)
+    seals = Seals(environment.secret)
+    ledger = LedgerStore(engine, seals)
     replicas, scraper = _replicas(configuration, clock)
     metrics, metrics_folder = _metrics(environment.data_dir / "metrics")
     alerts = _alerts(configuration.policy.alerts, link, metrics, clock)
@@ -227,6 +250,7 @@ def build(
     cached = CacheStore(
         RedisLink(own, clock) if own else link, sealer, configuration.policy.cache.policy, clock
     )
+    tenant_keys = TenantKeys(engine, KeyBox(environment.secret), clock)
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -253,6 +277,11 @@ def build(
         sampler=Sampler(metrics, readings),
         limiter=limiter,
         traces=_traces(metrics),
+        listener=LineageStage(tenant_keys, configuration.policy.lineage.policy),
+        tenant_keys=tenant_keys,
+        lineage=LineageStore(engine),
+        eraser=Eraser(engine, seals, CacheForgetting(cached, sealer), clock),
+        retention=Retention(engine, clock),
     )
 
 

@@ -11,6 +11,7 @@ breaker = PluginSwitch("breaker")
 cache = PluginSwitch("cache")
 ledger = PluginSwitch("ledger")
 limits = PluginSwitch("limits")
+lineage = PluginSwitch("lineage")
 metrics = PluginSwitch("metrics")
 prompt_caching = PluginSwitch("prompt_caching")
 replicas = PluginSwitch("replicas")
@@ -23,6 +24,7 @@ __all__ = [
     "cache",
     "ledger",
     "limits",
+    "lineage",
     "metrics",
     "prompt_caching",
     "replicas",

@@ -14,6 +14,7 @@ from plugins.core.agent import TimeLimits
 from plugins.core.limit import MOST, RateLimit
 from plugins.core.metrics import NONE, OTHER
 from plugins.cost.rules import GpuHour
+from plugins.lineage.texts import TextPolicy
 from plugins.tracing.sampling import Sampling
 
 LONGEST_SILENCE_S: Final = 600.0
@@ -241,6 +242,19 @@ class Tracing(Frozen):
         return Sampling(self.share, self.slower_than_s, self.dearer_than_usd)
 
 
+class Lineage(Frozen):
+    """Whether the text of calls is kept, sealed; tenants may say otherwise (SPEC 14)."""
+
+    keep_text: bool = False
+    keep_text_days: int = Field(default=30, ge=1, le=3650)
+    text_bytes: int = Field(default=262_144, ge=1024, le=4_000_000)
+
+    @property
+    def policy(self) -> TextPolicy:
+        """Give it as lineage's rules take it."""
+        return TextPolicy(**self.model_dump())
+
+
 class Policy(Frozen):
     """The `sluice:` section."""
 
@@ -254,4 +268,5 @@ class Policy(Frozen):
     rate_limits: RateLimits = RateLimits()
     metrics: MetricsPolicy = MetricsPolicy()
     tracing: Tracing = Tracing()
+    lineage: Lineage = Lineage()
     time_limits: TimeLimitsIn = TimeLimitsIn()

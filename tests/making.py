@@ -5,9 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 from plugins.core.call import Attempt, Call, Endpoint, Outcome, Usage, UsageSource
+from plugins.core.chain import Seals
 from plugins.core.identifiers import new_call_id
 from plugins.core.tenant import Principal
 
+SECRET = "a secret of more than thirty-two characters"
+SEALS = Seals(SECRET)
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 

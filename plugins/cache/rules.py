@@ -82,6 +82,19 @@ class CachePolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """For whom an answer is kept, so that it can be found when they are to be erased.
+
+    Args:
+        names: of the subject and of the call that it came of, as Redis has them.
+        begun_s: when the call began, epoch seconds.
+    """
+
+    names: tuple[str, ...]
+    begun_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Wish:
     """What a client asks of the cache.
 
@@ -159,6 +172,7 @@ class Sealer:
 
         self._key: Final = derived(b"keys")
         self._seal: Final = derived(b"seals")
+        self._names: Final = derived(b"names")
         tags = derived(b"tenants")
 
         def tag(tenant_id: str) -> str:
@@ -167,6 +181,26 @@ class Sealer:
 
         self.tag: Final = lru_cache(maxsize=4096)(tag)
         """Gives a tenant's name in Redis: 16 characters."""
+
+    def about(self, call: Call) -> About | None:
+        """Tell for whom a call's answer is; None when it names nobody."""
+        context, tenant = call.context, call.principal.tenant_id
+        names = [self.of_subject(tenant, context.subject)] if context.subject else []
+        if context.parent_call_id:
+            names.append(self.of_children(tenant, context.parent_call_id))
+        return About(tuple(names), call.started_at.timestamp()) if names else None
+
+    def of_subject(self, tenant_id: str, subject: str) -> str:
+        """Name a subject: 32 characters that tell nothing of it without the secret."""
+        return self._named(b"subject", tenant_id, subject)
+
+    def of_children(self, tenant_id: str, call_id: str) -> str:
+        """Name what came of a call."""
+        return self._named(b"parent", tenant_id, call_id.lower())
+
+    def _named(self, what: bytes, tenant_id: str, name: str) -> str:
+        told = b"\0".join((what, tenant_id.encode(), name.encode()))
+        return hashlib.blake2b(told, key=self._names, digest_size=KEY_BYTES).hexdigest()
 
     def key(self, call: Call, fingerprint: str) -> bytes | None:
         """Give the key of a call.

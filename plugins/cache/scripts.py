@@ -128,3 +128,49 @@ if #found < tonumber(ARGV[2]) then redis.call('DEL', index, sizes) end
 return #found
 """
 )
+
+NOTE: Final = Script(
+    """
+-- KEYS: names, gone, index, sizes. ARGV: id, ttl in s, when its call began, start of entries'
+-- names.
+local index, sizes = KEYS[3], KEYS[4]
+"""
+    + _BOOKS
+    + """
+local gone = redis.call('GET', KEYS[2])
+if gone and tonumber(gone) >= tonumber(ARGV[3]) then
+  redis.call('DEL', ARGV[4] .. ARGV[1])
+  forget(ARGV[1])
+  return 0
+end
+redis.call('SADD', KEYS[1], ARGV[1])
+redis.call('EXPIRE', KEYS[1], math.max(tonumber(ARGV[2]), redis.call('TTL', KEYS[1])))
+return 1
+"""
+)
+"""Notes for whom an entry was kept; removes it when they were erased while its call was under way.
+"""
+
+FORGET: Final = Script(
+    """
+-- KEYS: names, gone, index, sizes. ARGV: now, s for which that is remembered, start of entries'
+-- names, 1 to only count.
+local index, sizes = KEYS[3], KEYS[4]
+"""
+    + _BOOKS
+    + """
+local found = 0
+for _, id in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  found = found + redis.call('EXISTS', ARGV[3] .. id)
+  if ARGV[4] == '0' then
+    redis.call('DEL', ARGV[3] .. id)
+    forget(id)
+  end
+end
+if ARGV[4] == '0' then
+  redis.call('DEL', KEYS[1])
+  redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[2])
+end
+return found
+"""
+)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from plugins.cache.copies import Copies
 from plugins.cache.entry import Entry
-from plugins.cache.rules import Wish
+from plugins.cache.rules import About, Wish
 from plugins.cache.store import LEASE_S, CacheStore, Slot
 from plugins.core.clock import Clock
 from plugins.store.redis import RedisAway
@@ -164,21 +164,33 @@ class Sharing:
             finding = await self.find(finding.follows.slot, wish, coalesce=True, wait_s=left_s)
         return Finding(finding.entry, finding.leads)
 
-    def land(self, flight: Flight, entry: Entry | None, *, alone: bool) -> None:
+    def land(
+        self,
+        flight: Flight,
+        entry: Entry | None,
+        *,
+        alone: bool,
+        about: About | None = None,
+    ) -> None:
         """End a flight that a call of this worker led; those who wait learn of it at once.
 
         Args:
             flight: its.
             entry: the answer, which is then kept in Redis too, or None.
             alone: without an answer, those who wait are to go alone.
+            about: for whom the answer is.
         """
         self._close(flight, Landed(entry, alone))
         if entry is not None:
-            self.keep(flight.slot, entry, flight.token)
+            self.keep(flight.slot, entry, flight.token, about)
         elif flight.leased:
             self._background(self._store.give_up(flight.slot, flight.token, alone=alone))
 
-    def keep(self, slot: Slot, entry: Entry, token: str = "") -> None:
+    def note(self, slot: Slot, entry: Entry, about: About) -> None:
+        """Note for whom else an entry was given; nobody waits for it."""
+        self._background(self._store.note(slot, entry, about))
+
+    def keep(self, slot: Slot, entry: Entry, token: str = "", about: About | None = None) -> None:
         """Keep an answer; sent off with the next commands to Redis, and nobody waits for it."""
         self._copies.put(slot.key, entry)
         if self._store.is_full:
@@ -186,7 +198,7 @@ class Sharing:
                 self._background(self._store.give_up(slot, token, alone=False))
             return
         with contextlib.suppress(RedisAway):
-            self._background(self._store.keep(slot, entry, token))
+            self._background(self._store.keep(slot, entry, token, about))
 
     async def run(self, pause_s: float = 1.0) -> None:
         """Renew the leases of long calls, and keep an eye on Redis' memory, for ever."""

@@ -137,15 +137,20 @@ class CacheStage(Stage):
         Nothing is waited for: neither a slow Redis nor a large entry holds the answer up.
         """
         part: _Part | None = call.notes.pop(_NOTE, None)
-        if part is None or part.finding.entry is not None:
+        if part is None:
+            return
+        about = self._sealer.about(call)
+        if part.finding.entry is not None:
+            if about is not None:
+                self._sharing.note(part.slot, part.finding.entry, about)
             return
         entry = self._entry(call, part)
         flight = part.finding.leads
         if flight is not None:
             answered = call.outcome is Outcome.ANSWERED
-            self._sharing.land(flight, entry, alone=answered)
+            self._sharing.land(flight, entry, alone=answered, about=about)
         elif entry is not None:
-            self._sharing.keep(part.slot, entry)
+            self._sharing.keep(part.slot, entry, about=about)
 
     def _own(self, part: _Part) -> None:
         """Let a flight know its call, so that it does not outlive it."""

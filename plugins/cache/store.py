@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from plugins.cache import scripts
 from plugins.cache.entry import Entry, pack, unpack
-from plugins.cache.rules import CachePolicy, Sealer
+from plugins.cache.rules import About, CachePolicy, Sealer
 from plugins.core.clock import Clock
 from plugins.store.redis import Argument, RedisLink, Script
 
@@ -23,6 +23,8 @@ _LARGE: Final = 64 * 1024
 """A larger entry travels by itself, so that no settlement waits for it."""
 _ENTER_EVERY_S: Final = 60.0
 _CLEARED_AT_ONCE: Final = 500
+REMEMBERED_S: Final = 3600
+"""How long an erasure is held against calls that were under way: longer than any runs."""
 _MAXMEMORY_SHARE: Final = 0.8
 """Of Redis' own limit; the rest stays free for settlements."""
 
@@ -135,8 +137,16 @@ class CacheStore:
         # What cannot be read is as good as nothing; whoever finds it asks the provider alone.
         return unpack(found, slot.key, self._sealer) or "alone"
 
-    def keep(self, slot: Slot, entry: Entry, token: str) -> Coroutine[Any, Any, bool]:
+    def keep(
+        self, slot: Slot, entry: Entry, token: str, about: About | None = None
+    ) -> Coroutine[Any, Any, bool]:
         """Keep an entry and end the lease; what is sent, is sent before anything is awaited.
+
+        Args:
+            slot: where.
+            entry: what.
+            token: of whoever led.
+            about: for whom it is kept.
 
         Returns:
             To be awaited: False when there was no room for it.
@@ -150,7 +160,45 @@ class CacheStore:
         arguments = (slot.id, payload, entry.ttl_s, self.share_bytes, size, token)
         send = self._send_alone if size > _LARGE else self._link.start
         stored = send(scripts.STORE, keys, (*arguments, _entries(slot.tag)))
-        return self._kept(stored, slot.tag if self._is_due(slot.tag) else None)
+        entering = slot.tag if self._is_due(slot.tag) else None
+        return self._kept(stored, slot, entry, about, entering)
+
+    async def note(self, slot: Slot, entry: Entry, about: About) -> None:
+        """Note for whom an entry is kept; it goes when they were erased since their call began.
+
+        Raises:
+            RedisAway: when it cannot be told whether that was noted.
+        """
+        arguments = (slot.id, entry.ttl_s, about.begun_s, _entries(slot.tag))
+        for name in about.names:
+            await self._link.call(scripts.NOTE, _name_keys(slot.tag, name), arguments)
+
+    async def forget(self, tag: str, names: Sequence[str], *, dry_run: bool) -> int:
+        """Remove what is kept for these names, and what is still to come of calls begun by now.
+
+        Returns:
+            How many entries there were.
+
+        Raises:
+            RedisAway: when some may be left.
+        """
+        arguments = (
+            self._clock.now().timestamp(),
+            REMEMBERED_S,
+            _entries(tag),
+            int(dry_run),
+        )
+        found = 0
+        for start in range(0, len(names), _CLEARED_AT_ONCE):
+            some = names[start : start + _CLEARED_AT_ONCE]
+            told = await asyncio.gather(
+                *(
+                    self._link.call(scripts.FORGET, _name_keys(tag, name), arguments)
+                    for name in some
+                )
+            )
+            found += sum(map(int, told))
+        return found
 
     async def give_up(self, slot: Slot, token: str, *, alone: bool) -> None:
         """End a lease without an entry.
@@ -224,8 +272,17 @@ class CacheStore:
             if gone < _CLEARED_AT_ONCE:
                 return removed
 
-    async def _kept(self, stored: Coroutine[Any, Any, Any], entering: str | None) -> bool:
+    async def _kept(
+        self,
+        stored: Coroutine[Any, Any, Any],
+        slot: Slot,
+        entry: Entry,
+        about: About | None,
+        entering: str | None,
+    ) -> bool:
         kept = bool(await stored)
+        if kept and about is not None:
+            await self.note(slot, entry, about)
         if entering is not None:
             await self._link.send("ZADD", TENANTS, self._clock.now().timestamp(), entering)
         return kept
@@ -256,6 +313,10 @@ def _root(tag: str) -> str:
 
 def _entries(tag: str) -> str:
     return f"{_root(tag)}e:"
+
+
+def _name_keys(tag: str, name: str) -> tuple[str, str, str, str]:
+    return f"{_root(tag)}n:{name}", f"{_root(tag)}g:{name}", *_books(tag)
 
 
 def _books(tag: str) -> tuple[str, str]:

@@ -22,6 +22,9 @@ COMMANDS: Final = {
     "alerts": "Try the senders of alerts.",
     "limits": "Show what is used of each limit of requests and tokens a minute.",
     "spend": "Show what was spent, by day, agent or model.",
+    "lineage": "Show the calls that a call came of, and what came of it.",
+    "erase": "Erase a person from the calls of a tenant.",
+    "export": "Write an audit pack of a tenant's calls, or verify one.",
 }
 
 

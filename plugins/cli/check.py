@@ -29,6 +29,16 @@ def check(
         bool, typer.Option("--connect/--no-connect", help="Ask PostgreSQL and Redis too.")
     ] = True,
     strict: Annotated[bool, typer.Option("--strict", help="Warnings fail too.")] = False,
+    chain: Annotated[
+        bool, typer.Option("--chain", help="See instead whether anyone changed the ledger.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(help="With --chain: an export that the ledger must still agree with."),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="ID", help="With --chain: only this tenant's.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the faults of configuration, environment and stores, and say how to mend them.
@@ -41,11 +51,16 @@ def check(
 
     from plugins.cli.check_findings import as_object, passes, summary
 
-    found = [
-        *configuration_part(config, os.environ),
-        *environment_part(os.environ),
-        *(stores_part(os.environ, data_dir) if connect else ()),
-    ]
+    if chain or against:
+        from plugins.cli.check_chain import chain_findings
+
+        found = chain_findings(data_dir, against, tenant, quiet=as_json)
+    else:
+        found = [
+            *configuration_part(config, os.environ),
+            *environment_part(os.environ),
+            *(stores_part(os.environ, data_dir) if connect else ()),
+        ]
     if as_json:
         output.write_json(as_object(found, strict=strict))
     else:

@@ -75,25 +75,50 @@ def set_limits(
     tenant_id: TenantId,
     rpm: Rpm = None,
     tpm: Tpm = None,
+    keep_text_days: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DAYS", help="Keep its calls' text so long; 0: not at all; default: as policy."
+        ),
+    ] = None,
     url: Url = DEFAULT_URL,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Limit what all of a tenant's keys together may ask in a minute."""
+    """Limit what all of a tenant's keys together may ask in a minute; keep its text or not."""
     with output.reporting(as_json=as_json):
-        limits = wanted(rpm, tpm)
-        if not limits:
-            raise output.CommandError(f"nothing to set: give --rpm or --tpm, each {HOW}")
+        changes: dict[str, Any] = dict(wanted(rpm, tpm))
+        if keep_text_days is not None:
+            changes["keep_text_days"] = _days(keep_text_days)
+        if not changes:
+            raise output.CommandError(
+                f"nothing to set: give --rpm or --tpm, each {HOW}, or --keep-text-days"
+            )
         path = f"/sluice/tenants/{segment(tenant_id)}"
-        made = connect(url, key_file).patch(path, limits)
+        made = connect(url, key_file).patch(path, changes)
         if as_json:
             output.write_json(made)
         else:
             output.say(
                 f"tenant {tenant_id}: requests a minute {shown(made['requests_per_minute'])},"
-                f" tokens a minute {shown(made['tokens_per_minute'])};"
+                f" tokens a minute {shown(made['tokens_per_minute'])},"
+                f" text {_kept(made['keep_text_days'])};"
                 " every worker follows within two seconds"
             )
+
+
+def _days(text: str) -> int | None:
+    if text == "default":
+        return None
+    if not text.isdecimal():
+        raise output.CommandError(f"--keep-text-days {text[:40]!r} is no number of days")
+    return int(text)
+
+
+def _kept(days: int | None) -> str:
+    if days is None:
+        return "as the policy says"
+    return f"kept for {days} days" if days else "not kept"
 
 
 @app.command()

@@ -29,6 +29,7 @@ class Principal:
         expires_at: UTC moment from which the key is refused, or None.
         limit: the key's own figures.
         tenant_limit: its tenant's, which all its keys share.
+        keep_text_days: days for which its tenant's text is kept; None for the policy's default.
     """
 
     key_id: str
@@ -39,3 +40,4 @@ class Principal:
     expires_at: datetime | None = None
     limit: RateLimit = NOT_SET
     tenant_limit: RateLimit = NOT_SET
+    keep_text_days: int | None = None

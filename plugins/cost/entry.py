@@ -1,5 +1,6 @@
 """A settled call as one line of JSON, the same bytes in Redis, in the spool and for PostgreSQL."""
 
+from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, Final
 
@@ -7,17 +8,26 @@ import msgspec
 
 from plugins.core.call import Attempt, Call, Outcome
 from plugins.core.money import printed_usd
+from plugins.core.verdict import Finding
 
 _encode: Final = msgspec.json.Encoder().encode
 _MAX_TEXT: Final = 256
 """Longest identifier kept of what a caller says of a call."""
 
 
-def encode(call: Call) -> bytes:
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+def encode(call: Call, evidence: Mapping[str, Any] = _NOTHING) -> bytes:
     """Write the ledger row of a call.
 
+    Args:
+        call: as it ended.
+        evidence: what lineage adds (`core.lineage.Witness`).
+
     Returns:
-        One JSON object without newlines; its keys are the columns of `store.tables.ledger`.
+        One JSON object without newlines; its keys are columns of `store.tables.ledger`, and the
+        text that is to be kept.
     """
     ended_s = call.ended_s if call.ended_s is not None else call.started_s
     first_byte_s = call.first_byte_s
@@ -62,10 +72,28 @@ def encode(call: Call) -> bytes:
             "session": _short(context.session),
             "entity_type": _short(context.entity_type),
             "entity_id": _short(context.entity_id),
-            "parent_call_id": _short(context.parent_call_id),
+            "parent_call_id": _short((context.parent_call_id or "").lower() or None),
             "traceparent": _short(context.traceparent),
+            "trace_id": call.trace.trace_id or None,
+            "findings": [_finding(finding) for finding in call.findings],
+            "excerpts": [finding.excerpt for finding in call.findings] or None,
+            "variants": call.variants,
+            "verdict": call.verdict.value,
+            "confidence": call.confidence,
+            **evidence,
         }
     )
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    """Write a finding without its excerpt, which can be erased and has a column of its own."""
+    return {
+        "check": finding.check,
+        "code": finding.code,
+        "action": finding.action.value,
+        "where": finding.where,
+        "score": finding.score,
+    }
 
 
 def _attempt(attempt: Attempt, call_started_s: float) -> dict[str, Any]:

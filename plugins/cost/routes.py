@@ -72,14 +72,13 @@ def router(
         _check_range(first, last)
         whose = who.tenant_id or tenant_id
         keys: list[SpendKey] = list(dict.fromkeys(by or ["day", "agent", "model"]))
-        rows = [_row(row) for row in await store.spend(whose, first, last, keys)]
-        total = await store.spend(whose, first, last, [])
+        found = await store.spend(whose, first, last, keys)
         return Spend(
             tenant_id=whose,
             first=first,
             last=last,
-            cost_usd=printed_usd(total[0]["cost_usd"] or ZERO),
-            rows=rows,
+            cost_usd=printed_usd(sum((row["cost_usd"] for row in found), ZERO)),
+            rows=[_row(row) for row in found],
         )
 
     @api.get("/calls/{call_id}")
@@ -88,10 +87,8 @@ def router(
         call_id: Annotated[str, Path(pattern=_UUID)],
     ) -> dict[str, Any]:
         """Give one call as the ledger has it."""
-        row = dict(await store.call(who.tenant_id or None, call_id))
-        return {
-            key: printed_usd(value) if key.endswith("_usd") else value for key, value in row.items()
-        }
+        row = await store.call(who.tenant_id or None, call_id)
+        return {key: _shown(key, value) for key, value in row.items() if key != "salt"}
 
     return api
 
@@ -109,6 +106,12 @@ def _check_range(first: date, last: date) -> None:
         )
     if last > datetime.now(UTC).date() + timedelta(days=366):
         raise InvalidRequest(f"`last` ({last}) lies in the future", param="last")
+
+
+def _shown(key: str, value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    return printed_usd(value) if key.endswith("_usd") else value
 
 
 def _row(row: Any) -> SpendRow:

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from plugins.core.call import Call
 from plugins.core.errors import GatewayError, Unavailable
+from plugins.core.lineage import NoWitness, Witness
 from plugins.core.money import ZERO
 from plugins.core.stage import Stage
 from plugins.cost.entry import encode
@@ -24,11 +25,15 @@ class LedgerStage(Stage):
     Args:
         prices: by deployment.
         log: where a settlement becomes durable.
+        witness: says what was asked and answered.
     """
 
     name: str = "ledger"
 
-    def __init__(self, prices: Mapping[str, Price], log: SettlementLog) -> None:
+    def __init__(
+        self, prices: Mapping[str, Price], log: SettlementLog, witness: Witness | None = None
+    ) -> None:
+        self._witness: Final = witness or NoWitness()
         self._prices: Final = prices
         self._settlements: Final = log
 
@@ -54,7 +59,8 @@ class LedgerStage(Stage):
                 call.cost_note,
             )
         try:
-            await self._settlements.append(encode(call))
+            evidence = await self._witness.evidence(call)
+            await self._settlements.append(encode(call, evidence))
         except Exception:  # noqa: BLE001 - see below
             # Neither Redis nor the disk took it, or it could not be written at all: whatever the
             # reason, an answer without its row is not given.

@@ -2,38 +2,28 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final, Literal
+from datetime import date
+from typing import Any, Final, Literal, cast
 
 import msgspec
-from sqlalchemy import Date, String, Text, bindparam, func, insert, literal, select, text
+from sqlalchemy import BigInteger, Text, func, insert, literal, select
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from plugins.core.chain import Misfit, Seals
 from plugins.core.errors import NotFound
+from plugins.cost import chaining
+from plugins.cost.chaining import HeadsMissing, Prepared
 from plugins.cost.spool import Spool
 from plugins.store.database import described, is_misfit, transaction
 from plugins.store.redis import RedisAway, RedisLink
-from plugins.store.tables import ledger, ledger_rejects
+from plugins.store.tables import ledger, ledger_daily, ledger_rejects
 
 STREAM: Final = "sluice:{ledger}:settlements"
 SpendKey = Literal["day", "agent", "model"]
 
 _log: Final = logging.getLogger("sluice.ledger")
-
-_COLUMNS: Final = [c for c in ledger.columns if c.name != "recorded_at"]
-_INSERT: Final = text(
-    "INSERT INTO ledger ({names})"  # noqa: S608 - our own columns' names; the entries are bound
-    " SELECT {names} FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS entry ({typed})"
-    " ON CONFLICT DO NOTHING".format(
-        names=", ".join(c.name for c in _COLUMNS),
-        typed=", ".join(
-            f"{c.name} {c.type.compile(dialect=postgresql.dialect())}" for c in _COLUMNS
-        ),
-    )
-).bindparams(bindparam("entries", type_=String))
 
 
 class SettlementLog:
@@ -71,13 +61,15 @@ class LedgerStore:
 
     Args:
         engine: PostgreSQL.
+        seals: seal the ends of the tenants' chains.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, seals: Seals) -> None:
         self._engine: Final = engine
+        self._seals: Final = seals
 
     async def record(self, entries: Sequence[bytes]) -> None:
-        """Insert settlements; one that is there already is left as it is.
+        """Insert settlements into their tenants' chains; one that is there is left as it is.
 
         An entry that can never be a row goes to `ledger_rejects` as it came.
 
@@ -88,39 +80,55 @@ class LedgerStore:
             Unavailable: when PostgreSQL is away or cannot just now. The whole batch may be given
                 again: what was recorded of it meets its own rows.
         """
-        whole: list[bytes] = []
-        for entry in entries:
-            if _is_object(entry):
-                whole.append(entry)
-            else:
+        read = [_object(entry) for entry in entries]
+        sound = [(e, found) for e, found in zip(entries, read, strict=True) if found is not None]
+        made = await chaining.prepare([found for _, found in sound])
+        for entry, found in zip(entries, read, strict=True):
+            if found is None:
                 await self._reject(entry, "not a JSON object in UTF-8")
+        whole: list[tuple[bytes, Prepared]] = []
+        for (entry, _), one in zip(sound, made, strict=True):
+            if isinstance(one, Misfit):
+                await self._reject(entry, f"no column of the ledger can hold its {one}")
+            else:
+                whole.append((entry, one))
         if whole:
             await self._record_whole(whole)
 
-    async def _record_whole(self, entries: Sequence[bytes]) -> None:
+    async def _record_whole(self, batch: Sequence[tuple[bytes, Prepared]]) -> None:
         try:
-            async with transaction(self._engine) as connection:
-                await _insert(connection, entries)
+            await self._record([prepared for _, prepared in batch])
         except DBAPIError as error:
             if not is_misfit(error):
                 raise
-            if len(entries) == 1:
-                await self._reject(entries[0], described(error))
+            if len(batch) == 1:
+                await self._reject(batch[0][0], described(error))
                 return
-            middle = len(entries) // 2
-            await self._record_whole(entries[:middle])
-            await self._record_whole(entries[middle:])
+            middle = len(batch) // 2
+            await self._record_whole(batch[:middle])
+            await self._record_whole(batch[middle:])
+
+    async def _record(self, batch: Sequence[Prepared]) -> None:
+        try:
+            async with transaction(self._engine) as connection:
+                await chaining.record(connection, self._seals, batch)
+        except HeadsMissing:
+            tenants = sorted({one.tenant_id for one in batch})
+            async with transaction(self._engine) as connection:
+                await chaining.make_heads(connection, self._seals, tenants)
+            async with transaction(self._engine) as connection:
+                await chaining.record(connection, self._seals, batch)
 
     async def spend(
         self, tenant_id: str | None, first: date, last: date, by: Sequence[SpendKey]
     ) -> list[Mapping[str, Any]]:
-        """Sum the ledger.
+        """Sum the ledger, by what is kept of each day.
 
         Args:
             tenant_id: whose; None for all tenants.
             first: first day, UTC, included.
             last: last day, UTC, included.
-            by: what to group by, at least one.
+            by: what to group by; nothing for one sum of all.
 
         Returns:
             One mapping a group: its keys, `calls`, `answered`, `input_tokens`, `output_tokens`,
@@ -128,24 +136,13 @@ class LedgerStore:
         """
         groups = [_GROUPS[key].label(key) for key in by]
         query = (
-            select(
-                *groups,
-                func.count().label("calls"),
-                func.count().filter(ledger.c.outcome == "answered").label("answered"),
-                func.sum(ledger.c.input_tokens).label("input_tokens"),
-                func.sum(ledger.c.output_tokens).label("output_tokens"),
-                func.sum(ledger.c.cost_usd).label("cost_usd"),
-                func.sum(ledger.c.saved_usd).label("saved_usd"),
-            )
-            .where(
-                ledger.c.started_at >= datetime.combine(first, time(), UTC),
-                ledger.c.started_at < datetime.combine(last + timedelta(days=1), time(), UTC),
-            )
+            select(*groups, *_SUMS)
+            .where(ledger_daily.c.day >= first, ledger_daily.c.day <= last)
             .group_by(*groups)
             .order_by(*groups)
         )
         if tenant_id is not None:
-            query = query.where(ledger.c.tenant_id == tenant_id)
+            query = query.where(ledger_daily.c.tenant_id == tenant_id)
         async with transaction(self._engine) as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
@@ -181,22 +178,26 @@ class LedgerStore:
             await connection.execute(insert(ledger_rejects).from_select(["entry", "error"], row))
 
 
-def _is_object(entry: bytes) -> bool:
-    """Tell whether it is one JSON object; anything else would break up the batch around it."""
+def _object(entry: bytes) -> dict[str, Any] | None:
+    """Read one JSON object; None for anything else, which would break up the batch around it."""
     try:
         entry.decode()
-        return isinstance(msgspec.json.decode(entry), dict)
+        found: object = msgspec.json.decode(entry)
     except (ValueError, RecursionError):  # msgspec's and UTF-8's errors are of the former
-        return False
+        return None
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
 
 
-async def _insert(connection: AsyncConnection, entries: Sequence[bytes]) -> None:
-    batch = "[" + ",".join(entry.decode() for entry in entries) + "]"
-    await connection.execute(_INSERT, {"entries": batch})
-
-
+_COUNTS: Final = ("calls", "answered", "input_tokens", "output_tokens")
+_AMOUNTS: Final = ("cost_usd", "saved_usd")
+_SUMS: Final = (
+    # PostgreSQL's sum of integers is `numeric`; of nothing it is null.
+    *(
+        sql_cast(func.coalesce(func.sum(ledger_daily.c[name]), 0), BigInteger).label(name)
+        for name in _COUNTS
+    ),
+    *(func.coalesce(func.sum(ledger_daily.c[name]), 0).label(name) for name in _AMOUNTS),
+)
 _GROUPS: Final[Mapping[str, Any]] = {
-    "day": sql_cast(func.timezone("UTC", ledger.c.started_at), Date),
-    "agent": func.coalesce(ledger.c.agent, ""),
-    "model": func.coalesce(ledger.c.model_served, ""),
+    name: ledger_daily.c[name] for name in ("day", "agent", "model")
 }

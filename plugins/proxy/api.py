@@ -17,6 +17,7 @@ from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
 from plugins.core.tenant import Principal, Role
 from plugins.cost import routes as cost_routes
 from plugins.limits import routes as limits_routes
+from plugins.lineage import routes as lineage_routes
 from plugins.proxy.door import CALL_ID_KEY, OWN_PREFIX, PRINCIPAL_KEY
 from plugins.proxy.host_errors import not_found
 from plugins.proxy.refusals import refuse
@@ -79,6 +80,12 @@ def build_api(parts: Parts) -> FastAPI:
     app.include_router(
         cache_routes.router(
             parts.cached, CacheReport(parts.engine), parts.sealer, principal_of, parts.clock
+        ),
+        prefix=prefix,
+    )
+    app.include_router(
+        lineage_routes.router(
+            parts.lineage, parts.tenant_keys, parts.eraser, principal_of, administrator
         ),
         prefix=prefix,
     )

@@ -101,6 +101,7 @@ async def install() -> None:
             parts.sampler.run(),
             parts.limiter.run(),
             *([parts.traces.run()] if parts.traces else []),
+            parts.retention.run(),
             _open(door, application, parts, plugged),
         )
     )

@@ -6,12 +6,15 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
+    Double,
     ForeignKey,
     Integer,
     LargeBinary,
     MetaData,
     Numeric,
+    SmallInteger,
     Table,
     Text,
     func,
@@ -38,6 +41,8 @@ tenants: Final = Table(
     Column("active", Boolean, nullable=False, server_default="true"),
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
     *_rate_limit(),
+    # Days for which the text of calls is kept: null for the policy's default, 0 for not at all.
+    Column("keep_text_days", Integer),
 )
 
 # One row: bumped in the transaction of every change to keys or tenants. The row's lock orders the
@@ -111,6 +116,24 @@ ledger: Final = Table(
     Column("parent_call_id", Text),
     Column("traceparent", Text),
     Column("recorded_at", _MOMENT, nullable=False, server_default=func.now()),
+    # The place in the tenant's chain (core.chain); 0 in rows from before there was one.
+    Column("seq", BigInteger, nullable=False),
+    Column("layout", SmallInteger, nullable=False),
+    Column("prev_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("trace_id", Text),
+    Column("findings", JSONB, nullable=False),
+    Column("variants", JSONB, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("confidence", Double),
+    Column("input_digest", LargeBinary),
+    Column("output_digest", LargeBinary),
+    Column("context_digest", LargeBinary, nullable=False),
+    # What `sluice erase` takes out, with subject, session and entity_id.
+    Column("salt", LargeBinary),
+    Column("excerpts", JSONB),
+    Column("erased_at", _MOMENT),
+    Column("erasure_id", BigInteger),
     postgresql_partition_by="RANGE (started_at)",
 )
 
@@ -122,4 +145,71 @@ ledger_rejects: Final = Table(
     Column("entry", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("rejected_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+# The end of each tenant's chain. Its lock orders whoever records or erases that tenant's calls.
+lineage_heads: Final = Table(
+    "lineage_heads",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+    Column("unchained", BigInteger, nullable=False),
+    Column("updated_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+# What was asked and answered, sealed with the tenant's own key; only where policy keeps it.
+lineage_texts: Final = Table(
+    "lineage_texts",
+    metadata,
+    Column("call_id", UUID(as_uuid=False), primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("expires_at", _MOMENT, nullable=False, index=True),
+)
+
+tenant_keys: Final = Table(
+    "tenant_keys",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+# Who erased whom and when, the subject by keyed hash alone; also what a late settlement is held
+# against.
+erasures: Final = Table(
+    "erasures",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("subject_hash", LargeBinary, nullable=False),
+    Column("ordered_by", Text, nullable=False),
+    Column("at", _MOMENT, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("texts", BigInteger, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("seal", LargeBinary, nullable=False),
+)
+
+# The ledger's sums, kept in the transaction of every insert; empty words stand for null.
+ledger_daily: Final = Table(
+    "ledger_daily",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("day", Date, primary_key=True),
+    Column("agent", Text, primary_key=True),
+    Column("model", Text, primary_key=True),
+    Column("calls", BigInteger, nullable=False),
+    Column("answered", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("refused", BigInteger, nullable=False),
+    Column("disconnected", BigInteger, nullable=False),
+    Column("hits", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_input_tokens", BigInteger, nullable=False),
+    Column("cost_usd", _MONEY, nullable=False),
+    Column("saved_usd", _MONEY, nullable=False),
 )

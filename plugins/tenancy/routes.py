@@ -17,6 +17,7 @@ from plugins.tenancy.store import NewKey, TenantStore
 _KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z]{10}$", description="public part of the key")]
 _TenantId = Annotated[str, Path(pattern=rf"^{TENANT_ID.pattern}$")]
 MAX_NAMES: Final = 64
+MOST_DAYS: Final = 3650
 LIMITS: Final = ("requests_per_minute", "tokens_per_minute")
 NONE: Final = "none"
 """How a limit is written that is none, whatever the policy's default says."""
@@ -72,6 +73,12 @@ class TenantPatch(_Limits):
     """What may be changed of a tenant; what is left out stays."""
 
     active: bool = Field(default=True, description="false suspends all its keys")
+    keep_text_days: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_DAYS,
+        description="days for which its calls' text is kept; 0: not at all; null: the default",
+    )
 
 
 class TenantOut(BaseModel):
@@ -83,6 +90,7 @@ class TenantOut(BaseModel):
     created_at: datetime
     requests_per_minute: _Stated
     tokens_per_minute: _Stated
+    keep_text_days: int | None
 
 
 class KeyIn(_Limits):
@@ -162,8 +170,9 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
 
     @api.patch("/tenants/{tenant_id}", dependencies=admin)
     async def change_tenant(tenant_id: _TenantId, change: TenantPatch) -> TenantOut:  # pyright: ignore[reportUnusedFunction]
-        """Suspend a tenant or let it in again, or give it other limits."""
-        changes = _named(change, change.model_dump(include={"active"}, exclude_unset=True))
+        """Suspend a tenant or let it in again, give it other limits, or keep its text."""
+        own = change.model_dump(include={"active", "keep_text_days"}, exclude_unset=True)
+        changes = _named(change, own)
         return TenantOut(**await store.change_tenant(tenant_id, changes))
 
     @api.post("/keys", status_code=201, dependencies=admin)

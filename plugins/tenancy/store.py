@@ -225,6 +225,7 @@ _SEEN: Final = select(
     tenants.c.active,
     tenants.c.requests_per_minute.label("tenant_rpm"),
     tenants.c.tokens_per_minute.label("tenant_tpm"),
+    tenants.c.keep_text_days,
 )
 """What a worker holds of a key and its tenant."""
 
@@ -420,6 +421,7 @@ def _record(row: "Row[Any]") -> KeyRecord:
         expires_at=row.expires_at,
         limit=RateLimit(row.requests_per_minute, row.tokens_per_minute),
         tenant_limit=RateLimit(row.tenant_rpm, row.tenant_tpm),
+        keep_text_days=row.keep_text_days,
     )
     return KeyRecord(
         principal=principal,

@@ -33,10 +33,21 @@ def redis_server(new_folder: Callable[[str], Path]) -> Iterator[EmbeddedRedis]:
 @pytest_asyncio.fixture
 async def engine(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
     made = create_engine(postgres.url)
-    async with made.begin() as connection:
-        await connection.execute(text("TRUNCATE ledger, ledger_rejects, keys, tenants"))
+    await empty(made)
     yield made
     await made.dispose()
+
+
+async def empty(engine: AsyncEngine) -> None:
+    """Empty all tables that tests write to, also those that only grow for everybody else."""
+    async with engine.begin() as connection:
+        await connection.execute(text("SET LOCAL session_replication_role = replica"))
+        await connection.execute(
+            text(
+                "TRUNCATE ledger, ledger_rejects, ledger_daily, lineage_heads, lineage_texts,"
+                " tenant_keys, erasures, keys, tenants"
+            )
+        )
 
 
 @pytest_asyncio.fixture

@@ -23,7 +23,8 @@ from plugins.cost.store import STREAM, LedgerStore, SettlementLog
 from plugins.store.redis import RedisLink
 from plugins.store.tables import ledger, ledger_rejects
 from selfhosted.engines import EmbeddedPostgres, EmbeddedRedis
-from tests.making import NOON, a_call
+from tests.making import NOON, SEALS, a_call
+from tests.stores.conftest import empty
 
 
 async def _rows(engine: AsyncEngine) -> dict[str, Decimal]:
@@ -33,7 +34,7 @@ async def _rows(engine: AsyncEngine) -> dict[str, Decimal]:
 
 
 def _drain(link: RedisLink, folder: Path, engine: AsyncEngine) -> Drain:
-    return Drain(link, Spool(folder), LedgerStore(engine), engine, SystemClock())
+    return Drain(link, Spool(folder), LedgerStore(engine, SEALS), engine, SystemClock())
 
 
 async def _drained(drain: Drain) -> int:
@@ -57,7 +58,7 @@ async def test_a_settled_call_becomes_one_row_with_every_figure(
     )
     assert await stage.settle(call) is None
     await _drained(_drain(link, spool_folder, engine))
-    row = await LedgerStore(engine).call("acme", call.id)
+    row = await LedgerStore(engine, SEALS).call("acme", call.id)
     assert row["cost_usd"] == Decimal("0.002125")
     assert (row["input_tokens"], row["output_tokens"]) == (250, 150)
     assert (row["tenant_id"], row["model_served"], row["started_at"]) == ("acme", "gpt-4o", NOON)
@@ -70,7 +71,7 @@ async def test_a_replayed_settlement_meets_its_own_row(
     log = SettlementLog(link, Spool(spool_folder))
     for _ in range(3):
         assert await log.append(entry) == "redis"
-    await LedgerStore(engine).record([entry, entry])
+    await LedgerStore(engine, SEALS).record([entry, entry])
     await _drained(_drain(link, spool_folder, engine))
     assert len(await _rows(engine)) == 1
 
@@ -140,7 +141,7 @@ async def test_an_entry_that_fits_no_row_is_set_aside_and_the_others_recorded(
 ) -> None:
     good = [a_call() for _ in range(5)]
     bad = encode(a_call(started_at=NOON)).replace(b'"input_tokens":250', b'"input_tokens":-1')
-    await LedgerStore(engine).record([*map(encode, good[:2]), bad, *map(encode, good[2:])])
+    await LedgerStore(engine, SEALS).record([*map(encode, good[:2]), bad, *map(encode, good[2:])])
     assert set(await _rows(engine)) == {call.id for call in good}
     async with engine.connect() as connection:
         kept = (await connection.execute(select(ledger_rejects))).one()
@@ -150,7 +151,7 @@ async def test_an_entry_that_fits_no_row_is_set_aside_and_the_others_recorded(
 
 async def test_a_tenant_reads_its_own_calls_only(engine: AsyncEngine) -> None:
     call = a_call("acme")
-    store = LedgerStore(engine)
+    store = LedgerStore(engine, SEALS)
     await store.record([encode(call)])
     assert (await store.call(None, call.id))["tenant_id"] == "acme"
     with pytest.raises(NotFound):
@@ -159,7 +160,7 @@ async def test_a_tenant_reads_its_own_calls_only(engine: AsyncEngine) -> None:
 
 async def test_a_row_outside_of_all_partitions_is_kept(engine: AsyncEngine) -> None:
     call = a_call(started_at=NOON.replace(year=2031))
-    await LedgerStore(engine).record([encode(call)])
+    await LedgerStore(engine, SEALS).record([encode(call)])
     assert list(await _rows(engine)) == [call.id]
 
 
@@ -175,7 +176,7 @@ async def test_while_redis_is_away_settlements_go_to_the_spool_and_then_to_the_l
     finally:
         redis_server.start()
     assert set(where) == {"spool"}
-    drain = Drain(link, spool, LedgerStore(engine), engine, SystemClock())
+    drain = Drain(link, spool, LedgerStore(engine, SEALS), engine, SystemClock())
     await drain.step()
     assert set(await _rows(engine)) == {call.id for call in calls}
     assert not list(spool_folder.iterdir())
@@ -268,12 +269,11 @@ async def test_sums_equal_the_decimal_sum_of_rows_for_any_interleaving(
     tenants: list[str],
 ) -> None:
     """Retries, replays through either way and drains in between never change a sum."""
-    async with engine.begin() as connection:
-        await connection.execute(text("TRUNCATE ledger"))
+    await empty(engine)
     await redis.flushall()
     folder = tmp_path_factory.mktemp("spool")
     calls = [a_call(t, cost_usd=c) for t, c in zip(tenants, costs, strict=True)]
-    spool, store = Spool(folder), LedgerStore(engine)
+    spool, store = Spool(folder), LedgerStore(engine, SEALS)
     log = SettlementLog(link, spool)
     drain = Drain(link, spool, store, engine, SystemClock())
     for index, event in events:

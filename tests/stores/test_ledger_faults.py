@@ -24,7 +24,7 @@ from plugins.store.database import described, is_outage, transaction
 from plugins.store.redis import RedisLink
 from plugins.store.tables import ledger, ledger_rejects
 from selfhosted.engines import EmbeddedPostgres
-from tests.making import a_call
+from tests.making import SEALS, a_call
 
 SECRET = "jane.doe@example.com"
 
@@ -37,7 +37,7 @@ class In2031(SystemClock):
 
 @pytest.fixture
 def drain(engine: AsyncEngine, link: RedisLink, spool_folder: Path) -> Drain:
-    return Drain(link, Spool(spool_folder), LedgerStore(engine), engine, SystemClock())
+    return Drain(link, Spool(spool_folder), LedgerStore(engine, SEALS), engine, SystemClock())
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ async def test_partitions_that_cannot_be_made_are_said_once_and_stop_nothing_els
     spool_folder: Path,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    store = LedgerStore(engine)
+    store = LedgerStore(engine, SEALS)
     # What a clock that ran ahead leaves behind: PostgreSQL makes no partition for rows that the
     # default one holds.
     stray = a_call(started_at=datetime(2031, 5, 2, tzinfo=UTC))
@@ -247,7 +247,7 @@ async def test_no_error_shows_what_a_row_holds(
     bad = encode(a_call(context=Context(subject=SECRET))).replace(
         b'"input_tokens":250', b'"input_tokens":-1'
     )
-    await LedgerStore(engine).record([bad])
+    await LedgerStore(engine, SEALS).record([bad])
     [message] = caplog.messages
     assert "CheckViolationError 23514" in message
     assert SECRET not in message

@@ -11,7 +11,7 @@ import pytest
 
 from plugins.cache.copies import FRESH_S, Copies
 from plugins.cache.entry import Entry
-from plugins.cache.rules import CachePolicy, Sealer, Wish
+from plugins.cache.rules import About, CachePolicy, Sealer, Wish
 from plugins.cache.sharing import MOST_LEADERS, Finding, Sharing
 from plugins.cache.stage import CacheStage
 from plugins.cache.store import CacheStore, Slot, Word
@@ -67,7 +67,9 @@ class Kept(CacheStore):
             return "lead"
         return "alone" if holder == "-" else "wait"
 
-    def keep(self, slot: Slot, entry: Entry, token: str) -> Coroutine[Any, Any, bool]:
+    def keep(
+        self, slot: Slot, entry: Entry, token: str, about: About | None = None
+    ) -> Coroutine[Any, Any, bool]:
         self._answer()
         self.entries[slot.key] = entry
         if self.leases.get(slot.key) == token:

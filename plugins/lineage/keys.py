@@ -1,0 +1,106 @@
+"""Each tenant's own key for its texts, random, kept wrapped under the installation's secret."""
+
+import hmac
+import os
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from plugins.core.clock import Clock
+from plugins.core.errors import Unavailable
+from plugins.lineage.texts import KEY_BYTES
+from plugins.store.database import transaction
+from plugins.store.tables import tenant_keys
+
+FRESH_S: Final = 60.0
+"""How long a key is used from memory after it was destroyed in the database."""
+QUIET_S: Final = 5.0
+"""For so long after a failure nobody waits for a key: not every call pays for an outage."""
+_NONCE_BYTES: Final = 12
+
+
+class KeyBox:
+    """Wraps and unwraps keys; what is wrapped tells nothing without the secret.
+
+    Args:
+        secret: the installation's.
+    """
+
+    def __init__(self, secret: str) -> None:
+        own = hmac.digest(secret.encode(), b"sluice lineage tenant keys v1", "sha256")
+        self._own: Final = AESGCM(own)
+
+    def wrap(self, tenant_id: str, key: bytes) -> bytes:
+        """Encrypt a tenant's key."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return nonce + self._own.encrypt(nonce, key, tenant_id.encode())
+
+    def unwrap(self, tenant_id: str, wrapped: bytes) -> bytes | None:
+        """Decrypt a tenant's key; None when it is not this tenant's, or of another secret."""
+        nonce, rest = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
+        try:
+            return self._own.decrypt(nonce, rest, tenant_id.encode())
+        except InvalidTag:
+            return None
+
+
+class TenantKeys:
+    """The tenants' keys, made at first use.
+
+    Args:
+        engine: where they are kept.
+        box: wraps them.
+        clock: tells when a key in memory is looked up again.
+    """
+
+    def __init__(self, engine: AsyncEngine, box: KeyBox, clock: Clock) -> None:
+        self._engine: Final = engine
+        self._box: Final = box
+        self._clock: Final = clock
+        self._known: Final[dict[str, tuple[bytes, float]]] = {}
+        self._quiet_until_s = 0.0
+
+    def at_hand(self, tenant_id: str) -> bytes | None:
+        """Give a key from memory, while it is fresh."""
+        found = self._known.get(tenant_id)
+        return found[0] if found and found[1] > self._clock.monotonic_s() else None
+
+    async def find(self, tenant_id: str) -> bytes | None:
+        """Give a tenant's key, or None when it has none, or one that this secret does not open.
+
+        Raises:
+            Unavailable: when PostgreSQL is away.
+        """
+        async with transaction(self._engine) as connection:
+            query = select(tenant_keys.c.wrapped).where(tenant_keys.c.tenant_id == tenant_id)
+            wrapped = (await connection.execute(query)).scalar()
+        key = self._box.unwrap(tenant_id, bytes(wrapped)) if wrapped is not None else None
+        if key is not None:
+            self._known[tenant_id] = (key, self._clock.monotonic_s() + FRESH_S)
+        return key
+
+    async def of(self, tenant_id: str) -> bytes | None:
+        """Give a tenant's key; makes one where there is none.
+
+        Raises:
+            Unavailable: when PostgreSQL is away, or was a moment ago.
+        """
+        if self._clock.monotonic_s() < self._quiet_until_s:
+            raise Unavailable("the tenants' keys could not be read a moment ago")
+        try:
+            found = self.at_hand(tenant_id) or await self.find(tenant_id)
+            return found or await self._make(tenant_id)
+        except BaseException:  # also who is cancelled for having waited too long
+            self._quiet_until_s = self._clock.monotonic_s() + QUIET_S
+            raise
+
+    async def _make(self, tenant_id: str) -> bytes | None:
+        wrapped = self._box.wrap(tenant_id, os.urandom(KEY_BYTES))
+        async with transaction(self._engine) as connection:
+            made = insert(tenant_keys).values(tenant_id=tenant_id, wrapped=wrapped)
+            await connection.execute(made.on_conflict_do_nothing())
+        return await self.find(tenant_id)
