@@ -34,6 +34,9 @@ class RememberedMetrics:
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         self.values[self._key(gauge, labels)] = value
 
+    def clear(self, gauge: Gauge, *labels: str) -> None:
+        self.values.pop(self._key(gauge, labels), None)
+
     def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         self._key(histogram, labels)
         self.observed.append((histogram.name, value, labels))

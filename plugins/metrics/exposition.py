@@ -7,6 +7,7 @@ from typing import Any, cast
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from plugins.core.metrics import ABSENT
 from plugins.metrics.slots import live_files
 
 
@@ -19,7 +20,13 @@ class _Merged:
     def collect(self) -> Iterable[Any]:
         files = [str(path) for path in live_files(self._folder)]
         merge = cast("Any", MultiProcessCollector).merge
-        return sorted(merge(files), key=lambda family: family.name)
+        return sorted(filter(_is_stated, merge(files)), key=lambda family: family.name)
+
+
+def _is_stated(family: Any) -> bool:
+    """Take out what no worker states any more; tell whether anything is left."""
+    family.samples = [sample for sample in family.samples if sample.value != ABSENT]
+    return bool(family.samples)
 
 
 def exposition(folder: Path, accept: str) -> tuple[bytes, str]:

@@ -20,7 +20,7 @@ from prometheus_client.utils import (
     floatToGoString,  # pyright: ignore[reportUnknownVariableType] - not fully annotated
 )
 
-from plugins.core.metrics import OTHER, Counter, Family, Gauge, Histogram
+from plugins.core.metrics import ABSENT, OTHER, Counter, Family, Gauge, Histogram, Merge
 from plugins.metrics.slots import Slot
 
 FILE_BYTES: Final = 4 << 20
@@ -65,6 +65,13 @@ class FileMetrics:
         if cell is not None:
             file, (key,) = cell
             file.set(key, value)
+
+    def clear(self, gauge: Gauge, *labels: str) -> None:
+        """State nothing any more."""
+        if gauge.merge is not Merge.MOST:
+            self._say_once(gauge.name, "is a sum and cannot be absent")
+        elif (gauge.name, labels) in self._cells:
+            self.set(gauge, ABSENT, *labels)
 
     def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         """Note one value."""
@@ -116,6 +123,9 @@ class NoMetrics:
 
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         """State nothing."""
+
+    def clear(self, gauge: Gauge, *labels: str) -> None:
+        """There is nothing to clear."""
 
     def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         """Note nothing."""

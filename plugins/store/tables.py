@@ -6,6 +6,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Date,
     DateTime,
     ForeignKey,
     Integer,
@@ -38,6 +39,7 @@ tenants: Final = Table(
     Column("active", Boolean, nullable=False, server_default="true"),
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
     *_rate_limit(),
+    Column("monthly_quota_usd", _MONEY),
 )
 
 # One row: bumped in the transaction of every change to keys or tenants. The row's lock orders the
@@ -122,4 +124,69 @@ ledger_rejects: Final = Table(
     Column("entry", Text, nullable=False),
     Column("error", Text, nullable=False),
     Column("rejected_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+# Statements about calls. Agent and model are the ledger row's; `once` is a digest of what makes two
+# statements the same one, so that it tells nothing of who made it.
+ai_feedback: Final = Table(
+    "ai_feedback",
+    metadata,
+    Column("feedback_id", BigInteger, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("call_id", UUID(as_uuid=False), nullable=False),
+    Column("call_started_at", _MOMENT, nullable=False),
+    Column("agent", Text),
+    Column("model", Text),
+    Column("kind", Text, nullable=False),
+    Column("comment", Text),
+    Column("reviewer", Text),
+    Column("once", LargeBinary, nullable=False),
+    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("stated_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+ai_conversions: Final = Table(
+    "ai_conversions",
+    metadata,
+    Column("conversion_id", BigInteger, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("call_id", UUID(as_uuid=False)),
+    Column("call_started_at", _MOMENT),
+    Column("agent", Text),
+    Column("model", Text),
+    Column("subject", Text),
+    Column("entity_type", Text),
+    Column("entity_id", Text),
+    Column("once", LargeBinary, nullable=False),
+    Column("stated_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+# The human review queue: a lease for whoever claims an item, a version against deciding twice.
+review_items: Final = Table(
+    "review_items",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("call_id", UUID(as_uuid=False), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("claimed_by", Text),
+    Column("lease_until", _MOMENT),
+    Column("decided_at", _MOMENT),
+    Column("decision", JSONB),
+    Column("version", Integer, nullable=False, server_default="1"),
+)
+
+# Which alerts of a quota have been raised; a changed quota is a new one.
+quota_notices: Final = Table(
+    "quota_notices",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("level", Text, primary_key=True),
+    Column("quota_usd", _MONEY, primary_key=True),
+    Column("told_at", _MOMENT, nullable=False, server_default=func.now()),
 )
