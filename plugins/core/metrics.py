@@ -71,7 +71,7 @@ class Histogram(Family):
 
 
 ABSENT: Final = float("-inf")
-"""How a worker that has no value writes it: any other worker's is more, and alone it is left out."""
+"""How a worker without a value writes it: any other worker's is more, and alone it is left out."""
 
 
 class Metrics(Protocol):

@@ -1,4 +1,4 @@
-"""What people say of answers, and what became of candidates (SPEC 12.1): statements, joined to calls.
+"""What people say of answers, and what became of candidates, joined to calls (SPEC 12.1).
 
 A statement (thumbs up or down, accepted, overridden) is about one call of the speaker's own tenant;
 a conversion (shortlisted, interviewed, hired, rejected) is about a call, a subject or an entity.

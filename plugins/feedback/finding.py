@@ -74,6 +74,8 @@ class Finder:
             NotFound: when one of them is no call of that tenant.
             Unavailable: when that cannot be told yet, or PostgreSQL is away.
         """
+        if not call_ids:
+            return {}
         found = await self._look(tenant_id, call_ids)
         missing = [call_id for call_id in call_ids if call_id not in found]
         if not missing:

@@ -1,4 +1,4 @@
-"""`/sluice/feedback` and `/sluice/conversions`: a tenant's own calls, or all for an administrator."""
+"""`/sluice/feedback`, `/sluice/conversions`: of a tenant's own calls; of all for administrators."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from plugins.feedback.bodies import (
     ConversionBatch,
     ConversionIn,
     ConversionOut,
-    EraseIn,
     ErasedOut,
+    EraseIn,
     FeedbackBatch,
     FeedbackIn,
     FeedbackKept,
@@ -76,7 +76,7 @@ class Recorder:
         for each in conversions:
             self._check(who, each)
         asked = list(dict.fromkeys(each.call_id for each in conversions if each.call_id))
-        calls = await self.finder.find(who.tenant_id or None, asked) if asked else {}
+        calls = await self.finder.find(who.tenant_id or None, asked)
         kept = await self.store.convert(who.tenant_id or None, conversions, calls)
         for one in _new(kept):
             self.metrics.add(CONVERSIONS, among(one["agent"], self.agents), one["stage"])
@@ -124,11 +124,9 @@ def router(
 def _add_statements(
     api: APIRouter, recorder: Recorder, principal_of: Callable[[Request], Principal]
 ) -> None:
-    Who = Annotated[Principal, Depends(principal_of)]
-
     @api.post("/feedback", status_code=201, responses={200: {"model": FeedbackKept, **_KNOWN[200]}})
     async def state(  # pyright: ignore[reportUnusedFunction] - registered by the decorator
-        who: Who, wanted: FeedbackIn, response: Response
+        who: Annotated[Principal, Depends(principal_of)], wanted: FeedbackIn, response: Response
     ) -> FeedbackKept:
         """State something of an answer; again and again is once."""
         (kept,) = await recorder.feedback(who, [wanted])
@@ -137,13 +135,13 @@ def _add_statements(
 
     @api.post("/feedback/batch")
     async def state_all(  # pyright: ignore[reportUnusedFunction]
-        who: Who, wanted: FeedbackBatch
+        who: Annotated[Principal, Depends(principal_of)], wanted: FeedbackBatch
     ) -> list[FeedbackKept]:
         """State up to 100 things of answers, all or none."""
         return await recorder.feedback(who, wanted.items)
 
     @api.post("/feedback/erase")
-    async def erase(who: Who, wanted: EraseIn) -> ErasedOut:  # pyright: ignore[reportUnusedFunction]
+    async def erase(who: Annotated[Principal, Depends(principal_of)], wanted: EraseIn) -> ErasedOut:  # pyright: ignore[reportUnusedFunction]
         """Forget comments, reviewers and subjects of what was said of calls; it still counts."""
         calls = [str(call_id) for call_id in wanted.call_ids]
         return ErasedOut(erased=await recorder.store.erase(who.tenant_id or None, calls))
@@ -152,7 +150,7 @@ def _add_statements(
         "/conversions", status_code=201, responses={200: {"model": ConversionOut, **_KNOWN[200]}}
     )
     async def convert(  # pyright: ignore[reportUnusedFunction]
-        who: Who, wanted: ConversionIn, response: Response
+        who: Annotated[Principal, Depends(principal_of)], wanted: ConversionIn, response: Response
     ) -> ConversionOut:
         """State that a candidate has reached a stage; again and again is once."""
         (kept,) = await recorder.conversions(who, [wanted])
@@ -161,7 +159,7 @@ def _add_statements(
 
     @api.post("/conversions/batch")
     async def convert_all(  # pyright: ignore[reportUnusedFunction]
-        who: Who, wanted: ConversionBatch
+        who: Annotated[Principal, Depends(principal_of)], wanted: ConversionBatch
     ) -> list[ConversionOut]:
         """State up to 100 conversions, all or none."""
         return await recorder.conversions(who, wanted.items)
@@ -173,11 +171,9 @@ def _add_views(
     principal_of: Callable[[Request], Principal],
     clock: Clock,
 ) -> None:
-    Who = Annotated[Principal, Depends(principal_of)]
-
     @api.get("/feedback")
     async def listed(  # pyright: ignore[reportUnusedFunction]
-        who: Who,
+        who: Annotated[Principal, Depends(principal_of)],
         call_id: Annotated[UUID | None, Query(description="of this call; default: of any")] = None,
         limit: Annotated[int, Query(ge=1, le=MAX_LISTED)] = 100,
     ) -> list[FeedbackOut]:
@@ -188,7 +184,7 @@ def _add_views(
 
     @api.get("/feedback/summary")
     async def summary(  # pyright: ignore[reportUnusedFunction]
-        who: Who,
+        who: Annotated[Principal, Depends(principal_of)],
         first: Annotated[date | None, Query(description="first day; default: 30 ago")] = None,
         last: Annotated[date | None, Query(description="last day; default: today")] = None,
         tenant_id: Annotated[

@@ -3,13 +3,13 @@
 import secrets
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from datetime import UTC as _UTC
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
-    Select,
+    Executable,
     Table,
     bindparam,
     func,
@@ -32,7 +32,7 @@ BEHIND_S: Final = 15
 """Thumbs younger than this are not read yet: a transaction that began earlier may end later."""
 
 # True for a row that this very statement has inserted.
-_IS_NEW: Final = literal_column("(xmax = 0)").label("is_new")
+_IS_NEW: Final[ColumnElement[bool]] = literal_column("(xmax = 0)", Boolean).label("is_new")
 _OUT: Final = [c for c in ai_feedback.columns if c.name not in {"once", "tenant_id"}]
 _CONVERSION_OUT: Final = [c for c in ai_conversions.columns if c.name not in {"once", "tenant_id"}]
 
@@ -291,7 +291,7 @@ class FeedbackStore:
             for row in await self._rows(query)
         ]
 
-    async def _rows(self, query: "Select[Any]") -> list[Mapping[str, Any]]:
+    async def _rows(self, query: Executable) -> list[Mapping[str, Any]]:
         async with transaction(self._engine) as connection:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
@@ -331,6 +331,6 @@ def _about(call: FoundCall) -> dict[str, Any]:
 
 
 def _between(moment: "ColumnElement[datetime]", first: date, last: date) -> "ColumnElement[bool]":
-    begin = datetime.combine(first, time(), _UTC)
-    end = datetime.combine(last + timedelta(days=1), time(), _UTC)
+    begin = datetime.combine(first, time(), UTC)
+    end = datetime.combine(last + timedelta(days=1), time(), UTC)
     return (moment >= begin) & (moment < end)

@@ -62,6 +62,7 @@ class Poller:
 
     async def step(self, poll: Poll) -> None:
         """Read once; a failure is said once and takes away what was stated before."""
+        values: Values = {}
         try:
             async with asyncio.timeout(self._limit_s):
                 values = await poll.read()
@@ -69,7 +70,6 @@ class Poller:
             if poll.name not in self._failing:
                 _log.warning("%s cannot be read: %s", poll.name, type(error).__name__)
             self._failing.add(poll.name)
-            values = {}
         else:
             self._failing.discard(poll.name)
         self._state(poll.name, values)
