@@ -17,8 +17,9 @@ CHANCE: Final = 0.0005
 LOOK_EVERY: Final = 32
 """Values from one look for a change to the next."""
 SETTLED: Final = 300
-"""Values that a worker must have seen before a change can be one, since its first calls are cold;
-and during which a change that goes on in the same direction is still the same."""
+"""Values that a worker must have seen before a change can be one: the first calls are cold."""
+REFINED: Final = 2_000
+"""Values after a change during which it is still becoming better known."""
 
 
 class Signal(StrEnum):
@@ -81,7 +82,7 @@ class Change:
         model: the model group.
         signal: which.
         before: typical value before, in the signal's unit; a geometric mean for tokens and seconds.
-        after: likewise, since.
+        after: likewise, since; as far as it is known yet, which falls short of a large change.
     """
 
     model: str
@@ -101,7 +102,7 @@ class Change:
         name = self.signal.value.replace("_", " ")
         return (
             f"Model drift detected: {name} of {self.model} went {self.direction} from"
-            f" {self.before:.3g} to {self.after:.3g}{unit}"
+            f" {self.before:.3g} to {self.after:.3g}{unit} so far"
         )
 
 
@@ -122,8 +123,8 @@ class Detector:
         self._scale: Final = SCALES[signal]
         self._window: Final = AdaptiveWindowing(CHANCE, LOOK_EVERY, 5, 5, 10)
         self._told: float | None = None
-        self._risen = False
-        self._since_told = SETTLED
+        self._origin = 0.0
+        self._since_told = REFINED
 
     @property
     def width(self) -> int:
@@ -155,10 +156,15 @@ class Detector:
         return self._tell(now, self._told)
 
     def _tell(self, now: float, before: float) -> Change | None:
-        """Give the change, unless it is only better known now: the first look mixes old and new."""
-        same = self._since_told < SETTLED and self._risen == (now > before)
-        self._told, self._risen = now, now > before
-        if same:
+        """Give the change, unless it is the last one, better known by now.
+
+        ADWIN finds a change while its window still holds old values too: the first estimate falls
+        short, and the next ones go on in the same direction, or a little back.
+        """
+        step = before - self._origin
+        goes_on = (now - before) * step > 0 or abs(now - before) < abs(step) / 2
+        self._told = now
+        if self._since_told < REFINED and goes_on:
             return None
-        self._since_told = 0
+        self._since_told, self._origin = 0, before
         return Change(self.model, self.signal, self._scale.back(before), self._scale.back(now))
