@@ -1,6 +1,6 @@
 """The quality gauge, and thumbs in their order for whoever watches them for drift."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -13,6 +13,8 @@ EVERY_S: Final = 30.0
 REPLAYED: Final = timedelta(days=90)
 """How far back a worker reads thumbs when it starts."""
 PAGE: Final = 5_000
+PAGES: Final = 4
+"""Read at once; a worker that has just started catches up over several reads."""
 
 
 class Quality:
@@ -30,7 +32,7 @@ class Quality:
         store: FeedbackStore,
         models: frozenset[str],
         clock: Clock,
-        heard: Callable[[Thumb], None] | None = None,
+        heard: Callable[[Thumb], Awaitable[None]] | None = None,
     ) -> None:
         self._store: Final = store
         self._models: Final = models
@@ -53,9 +55,10 @@ class Quality:
         if self._heard is None:
             return
         since = self._clock.now() - REPLAYED
-        page: list[Thumb] | None = None
-        while page is None or len(page) == PAGE:
+        for _ in range(PAGES):
             page = await self._store.thumbs(self._last, since, PAGE)
             for thumb in page:
-                self._heard(thumb)
                 self._last = thumb.feedback_id
+                await self._heard(thumb)
+            if len(page) < PAGE:
+                break

@@ -96,6 +96,7 @@ async def install() -> None:
             parts.scraper.run(),
             parts.alerts.run(),
             parts.sampler.run(),
+            parts.poller.run(),
             parts.limiter.run(),
             _open(door, application, parts, plugged),
         )
