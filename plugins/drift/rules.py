@@ -17,9 +17,7 @@ CHANCE: Final = 0.0005
 LOOK_EVERY: Final = 32
 """Values from one look for a change to the next."""
 SETTLED: Final = 300
-"""Values that a worker must have seen before a change can be one: the first calls are cold."""
-REFINED: Final = 2_000
-"""Values after a change during which it is still becoming better known."""
+"""Values that must have been seen before a change can be one: a worker's first calls are cold."""
 
 
 class Signal(StrEnum):
@@ -109,8 +107,8 @@ class Change:
 class Detector:
     """Watches one signal of one model.
 
-    A change is compared with what was last told, not with the window before it: many small steps
-    add up to a change, and a step back to a small difference is none.
+    What changes is compared with the first look back, not with the window before it: many small
+    steps add up to a change. After a change everything begins anew with the values that follow.
 
     Args:
         model: the model group.
@@ -121,10 +119,9 @@ class Detector:
         self.model: Final = model
         self.signal: Final = signal
         self._scale: Final = SCALES[signal]
-        self._window: Final = AdaptiveWindowing(CHANCE, LOOK_EVERY, 5, 5, 10)
-        self._told: float | None = None
-        self._origin = 0.0
-        self._since_told = REFINED
+        self._window = _new_window()
+        self._usual: float | None = None
+        """What was usual, on the scale; None until the window first dropped enough of it."""
 
     @property
     def width(self) -> int:
@@ -139,32 +136,23 @@ class Detector:
         """
         if not math.isfinite(value):
             return None
-        self._since_told += 1
         scaled = self._scale.of(value)
         width, total = self._window.get_width() + 1, self._window.get_total() + scaled
         if not self._window.update(scaled):
             return None
         now_width, now_total = self._window.get_width(), self._window.get_total()
         dropped = width - now_width
-        if self._told is None:
+        if self._usual is None:
             if dropped < SETTLED:
                 return None
-            self._told = (total - now_total) / dropped
-        now = now_total / now_width
-        if abs(now - self._told) < self._scale.smallest:
+            self._usual = (total - now_total) / dropped
+        now, usual = now_total / now_width, self._usual
+        if abs(now - usual) < self._scale.smallest:
             return None
-        return self._tell(now, self._told)
+        # The window still holds some old values, so that the same change would be found again.
+        self._window, self._usual = _new_window(), None
+        return Change(self.model, self.signal, self._scale.back(usual), self._scale.back(now))
 
-    def _tell(self, now: float, before: float) -> Change | None:
-        """Give the change, unless it is the last one, better known by now.
 
-        ADWIN finds a change while its window still holds old values too: the first estimate falls
-        short, and the next ones go on in the same direction, or a little back.
-        """
-        step = before - self._origin
-        goes_on = (now - before) * step > 0 or abs(now - before) < abs(step) / 2
-        self._told = now
-        if self._since_told < REFINED and goes_on:
-            return None
-        self._since_told, self._origin = 0, before
-        return Change(self.model, self.signal, self._scale.back(before), self._scale.back(now))
+def _new_window() -> AdaptiveWindowing:
+    return AdaptiveWindowing(CHANCE, LOOK_EVERY, 5, 5, 10)

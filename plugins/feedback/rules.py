@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -124,5 +124,5 @@ def may_be_under_way(call_id: str, now: datetime) -> bool:
     identifier = UUID(call_id)
     if identifier.version != 7:
         return False
-    began = datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
-    return -CLOCKS_APART <= now - began <= LONGEST_CALL
+    age_s = now.timestamp() - (identifier.int >> 80) / 1000
+    return -CLOCKS_APART.total_seconds() <= age_s <= LONGEST_CALL.total_seconds()

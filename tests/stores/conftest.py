@@ -16,6 +16,11 @@ from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
 from selfhosted.engines import EmbeddedPostgres, EmbeddedRedis
 
+EMPTIED = (
+    *("ledger", "ledger_rejects", "keys", "tenants"),
+    *("ai_feedback", "ai_conversions", "review_items", "quota_notices"),
+)
+
 
 @pytest.fixture(scope="session")
 def postgres(new_folder: Callable[[str], Path]) -> Iterator[EmbeddedPostgres]:
@@ -34,7 +39,7 @@ def redis_server(new_folder: Callable[[str], Path]) -> Iterator[EmbeddedRedis]:
 async def engine(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
     made = create_engine(postgres.url)
     async with made.begin() as connection:
-        await connection.execute(text("TRUNCATE ledger, ledger_rejects, keys, tenants"))
+        await connection.execute(text(f"TRUNCATE {', '.join(EMPTIED)}"))
     yield made
     await made.dispose()
 
