@@ -48,6 +48,13 @@ GROUP BY model
 """)
 
 
+_SAYS: Final = {
+    ai_feedback.name: ("call_id", "kind"),
+    ai_conversions.name: ("stage", "call_id", "subject", "entity_type", "entity_id"),
+}
+"""What a statement under a client's key must share with the one that is kept under it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kept:
     """A statement or conversion as it is kept.
@@ -311,8 +318,7 @@ async def _keep_one(
     ).returning(*out, _IS_NEW)
     kept = dict((await connection.execute(statement)).mappings().one())
     is_new = bool(kept.pop("is_new"))
-    told = ("call_id", "kind") if table is ai_feedback else ("call_id", "stage", "subject")
-    if any(kept[name] != row.get(name) for name in told):
+    if any(kept[name] != row.get(name) for name in _SAYS[table.name]):
         raise Conflict(
             "this `idempotency_key` stands for another statement already; give each its own",
             code="idempotency_key_reused",
