@@ -353,7 +353,8 @@ async def test_the_backlog_counts_what_has_no_decision(engine: AsyncEngine) -> N
             await connection.execute(
                 text(
                     "INSERT INTO review_items (tenant_id, call_id, reason, state, created_at)"
-                    " VALUES ('acme', :call, 'flagged', :state, now() - make_interval(mins => :age))"
+                    " VALUES ('acme', :call, 'flagged', :state,"
+                    " now() - make_interval(mins => :age))"
                 ),
                 {"call": new_call_id(), "state": state, "age": index + 1},
             )
