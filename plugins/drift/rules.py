@@ -121,7 +121,8 @@ class Detector:
         self._scale: Final = SCALES[signal]
         self._window = _new_window()
         self._usual: float | None = None
-        """What was usual, on the scale; None until the window first dropped enough of it."""
+        """What was usual, on the scale; None until the window has dropped enough values."""
+        self._past_count = self._past_total = 0.0
 
     @property
     def width(self) -> int:
@@ -141,16 +142,19 @@ class Detector:
         if not self._window.update(scaled):
             return None
         now_width, now_total = self._window.get_width(), self._window.get_total()
-        dropped = width - now_width
         if self._usual is None:
-            if dropped < SETTLED:
+            # One change may push the old values out in several pieces.
+            self._past_count += width - now_width
+            self._past_total += total - now_total
+            if self._past_count < SETTLED:
                 return None
-            self._usual = (total - now_total) / dropped
+            self._usual = self._past_total / self._past_count
         now, usual = now_total / now_width, self._usual
         if abs(now - usual) < self._scale.smallest:
             return None
         # The window still holds some old values, so that the same change would be found again.
         self._window, self._usual = _new_window(), None
+        self._past_count = self._past_total = 0.0
         return Change(self.model, self.signal, self._scale.back(usual), self._scale.back(now))
 
 

@@ -99,6 +99,19 @@ def test_a_shift_of_this_size_is_found_once_within_so_many_values(
         assert len(told) == 1, (seed, found)
 
 
+@pytest.mark.parametrize("seen", [400, 450, 500, 700, 1_000])
+def test_a_worker_that_has_seen_a_few_hundred_calls_finds_a_shift(seen: int) -> None:
+    # The window lets old values go in pieces, none of which need be large.
+    for signal, before, after in (
+        (Signal.OUTPUT_TOKENS, 6.0, 48.0),
+        (Signal.LATENCY, 0.4, 1.2),
+        (Signal.ERRORS, 0.0, 1.0),
+    ):
+        found = _fed(Detector("gpt-4o", signal), [before] * seen + [after] * 400)
+        assert len(found) == 1, (signal, found)
+        assert found[0][0] <= seen + 300
+
+
 def test_a_shift_and_its_end_are_two_changes() -> None:
     r, draw = _dice(7), STREAMS[Signal.LATENCY]
     detector = Detector("gpt-4o", Signal.LATENCY)
