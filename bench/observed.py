@@ -159,7 +159,7 @@ async def _load(mode: Mode, system: System, duration_s: float) -> Load:
 
 
 def summary(costs: Mapping[str, Cost]) -> dict[str, float]:
-    """Give the figures of the last line: throughput with observation, as a share of that without."""
+    """Give the last line's figures: throughput with observation as a share of that without."""
     named = {
         "observability_throughput_ratio": BUSY,
         "observability_stream_ratio": STREAMS,

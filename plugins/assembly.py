@@ -6,7 +6,7 @@ Read this first: `STAGES` is the way of a call, in code.
 import logging
 import os
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import metadata
@@ -48,8 +48,17 @@ from plugins.cost.drain import Drain
 from plugins.cost.rules import Price
 from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
-from plugins.cost.store import LedgerStore, SettlementLog
+from plugins.cost.store import LedgerStore, SettlementLog, is_behind
+from plugins.drift import families as drift_families
+from plugins.drift.rules import Signal
+from plugins.drift.stage import DriftStage
+from plugins.drift.telling import Telling
+from plugins.drift.watch import Watch
 from plugins.events.otel import OtelEvents
+from plugins.feedback import quality
+from plugins.feedback.finding import Finder
+from plugins.feedback.routes import Recorder
+from plugins.feedback.store import FeedbackStore, Thumb
 from plugins.limits.readings import used_ratios
 from plugins.limits.stage import LimitPolicy, LimitsStage
 from plugins.limits.store import Limiter
@@ -70,13 +79,19 @@ from plugins.metrics.families import (
     STORE_AWAY,
 )
 from plugins.metrics.files import FileMetrics, NoMetrics
+from plugins.metrics.polling import Poll, Poller
 from plugins.metrics.sampler import Reading, Sampler
 from plugins.metrics.stage import Known, MetricsStage
 from plugins.metrics.words import DOOR_CODES
 from plugins.prompt_caching.stage import PromptCachingStage
+from plugins.quota import watch as quota_watch
+from plugins.quota.store import QuotaStore
+from plugins.quota.watch import QuotaWatch
 from plugins.replicas.board import Board
 from plugins.replicas.scrape import Scraper, metrics_urls
 from plugins.replicas.stage import ReplicasStage
+from plugins.review import backlog
+from plugins.review.backlog import Backlog
 from plugins.settings import Configuration, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisAway, RedisLink
@@ -127,6 +142,11 @@ class Parts:
     def witness(self) -> Witness:
         """Give who says what was asked and answered; with the plugin off, nobody does."""
         return self.listener if "lineage" in self.configuration.plugins else NoWitness()
+
+    feedback: Recorder
+    drift: Watch
+    drift_telling: Telling
+    poller: Poller
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -199,6 +219,7 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "tracing": lambda parts: _tracing(parts),
     # Hears answers as they are given.
     "lineage": lambda parts: parts.listener,
+    "drift": lambda parts: DriftStage(parts.drift, parts.drift_telling),
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
         parts.sharing,
@@ -245,6 +266,24 @@ def build(
         *_readings(configuration, circuits, link, directory, spool, alerts, limiter),
         *_readings_of_redis(configuration, limiter, drain),
     ]
+    feedback = _feedback(configuration, engine, link, clock, metrics)
+    drift = Watch(configuration.modes, clock)
+    telling = Telling(link, metrics, alerts)
+    heard = _heard(drift, telling) if "drift" in configuration.plugins else None
+    polls = (
+        Poll(
+            "quality",
+            quality.EVERY_S,
+            quality.Quality(feedback.store, frozenset(configuration.modes), clock, heard).read,
+        ),
+        Poll(
+            "quotas",
+            quota_watch.EVERY_S,
+            QuotaWatch(QuotaStore(engine), link, alerts, clock).read,
+        ),
+        Poll("the review queue", backlog.EVERY_S, Backlog(engine).read),
+    )
+    readings.append(Reading(drift_families.DETECTED, _shown(drift)))
     sealer = Sealer(environment.secret)
     own = environment.cache_redis_url
     cached = CacheStore(
@@ -282,6 +321,10 @@ def build(
         lineage=LineageStore(engine),
         eraser=Eraser(engine, seals, CacheForgetting(cached, sealer), clock),
         retention=Retention(engine, clock),
+        feedback=feedback,
+        drift=drift,
+        drift_telling=telling,
+        poller=Poller(metrics, polls),
     )
 
 
@@ -380,6 +423,41 @@ def _circuits(
     )
     policy = configuration.policy.breaker.policy
     return Circuits(link, clock, policy, random.random, telling(listeners))
+
+
+def _feedback(
+    configuration: Configuration,
+    engine: AsyncEngine,
+    link: RedisLink,
+    clock: Clock,
+    metrics: Metrics,
+) -> Recorder:
+    store = FeedbackStore(engine)
+
+    async def behind() -> bool:
+        return await is_behind(link, clock.now())
+
+    finder = Finder(store.calls, behind, clock)
+    agents, models = frozenset(configuration.agents), frozenset(configuration.modes)
+    return Recorder(store, finder, metrics, agents, models)
+
+
+def _heard(drift: Watch, telling: Telling) -> Callable[[Thumb], Awaitable[None]]:
+    """Watch people's satisfaction as well, which every worker reads whole from PostgreSQL."""
+
+    async def heard(thumb: Thumb) -> None:
+        change = drift.replay(thumb.model, Signal.SATISFACTION, thumb.score, thumb.at)
+        if change is not None:
+            await telling.tell(change)
+
+    return heard
+
+
+def _shown(drift: Watch) -> Callable[[], Awaitable[Mapping[tuple[str, ...], float]]]:
+    async def shown() -> Mapping[tuple[str, ...], float]:
+        return drift.shown()
+
+    return shown
 
 
 def _readings(

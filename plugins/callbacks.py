@@ -9,6 +9,7 @@ from plugins.proxy.hooks import PluginSwitch
 agents = PluginSwitch("agents")
 breaker = PluginSwitch("breaker")
 cache = PluginSwitch("cache")
+drift = PluginSwitch("drift")
 ledger = PluginSwitch("ledger")
 limits = PluginSwitch("limits")
 lineage = PluginSwitch("lineage")
@@ -22,6 +23,7 @@ __all__ = [
     "authenticate",
     "breaker",
     "cache",
+    "drift",
     "ledger",
     "limits",
     "lineage",

@@ -35,6 +35,9 @@ class RememberedMetrics:
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         self.values[self._key(gauge, labels)] = value
 
+    def clear(self, gauge: Gauge, *labels: str) -> None:
+        self.values.pop(self._key(gauge, labels), None)
+
     def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
         self._key(histogram, labels)
         if trace_id:

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "cache": "Show what the response cache holds and saves, and empty it.",
     "alerts": "Try the senders of alerts.",
     "limits": "Show what is used of each limit of requests and tokens a minute.",
+    "feedback": "State and sum what people say of answers, and what became of candidates.",
     "spend": "Show what was spent, by day, agent or model.",
     "lineage": "Show the calls that a call came of, and what came of it.",
     "erase": "Erase a person from the calls of a tenant.",

@@ -1,5 +1,6 @@
 """`sluice tenants`: who may use the gateway."""
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -12,7 +13,16 @@ if TYPE_CHECKING:
     from plugins.cli.client import Client
 
 app: Final = typer.Typer(no_args_is_help=True, add_completion=False)
+_AMOUNT: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?")
 _STATES: Final = {True: "active", False: "suspended"}
+Quota = Annotated[
+    str | None,
+    typer.Option(
+        "--monthly-quota",
+        metavar="USD",
+        help="Dollars a month that warn at 80 % and above 100 %, or `none`; no call is refused.",
+    ),
+]
 TenantId = Annotated[
     str, typer.Argument(metavar="ID", help="Small letters, digits, - and _; at most 63.")
 ]
@@ -32,6 +42,7 @@ def create(
     name: Annotated[str, typer.Option(help="For people; the ID when left out.")] = "",
     rpm: Rpm = None,
     tpm: Tpm = None,
+    monthly_quota: Quota = None,
     url: Url = DEFAULT_URL,
     key_file: KeyFile = None,
     as_json: AsJson = False,
@@ -39,7 +50,8 @@ def create(
     """Make a tenant; `sluice keys create --tenant ID` then makes its first key."""
     with output.reporting(as_json=as_json):
         made = connect(url, key_file).post(
-            "/sluice/tenants", {"tenant_id": tenant_id, "name": name, **wanted(rpm, tpm)}
+            "/sluice/tenants",
+            {"tenant_id": tenant_id, "name": name, **wanted(rpm, tpm), **_quota(monthly_quota)},
         )
         if as_json:
             output.write_json(made)
@@ -63,11 +75,12 @@ def list_all(url: Url = DEFAULT_URL, key_file: KeyFile = None, as_json: AsJson =
                 _STATES[t["active"]],
                 shown(t["requests_per_minute"]),
                 shown(t["tokens_per_minute"]),
+                t["monthly_quota_usd"],
                 output.minute(t["created_at"]),
             )
             for t in found
         ]
-        output.show_table(("TENANT", "NAME", "STATE", "RPM", "TPM", "CREATED"), rows)
+        output.show_table(("TENANT", "NAME", "STATE", "RPM", "TPM", "USD A MONTH", "CREATED"), rows)
 
 
 @app.command("set")
@@ -81,18 +94,20 @@ def set_limits(
             metavar="DAYS", help="Keep its calls' text so long; 0: not at all; default: as policy."
         ),
     ] = None,
+    monthly_quota: Quota = None,
     url: Url = DEFAULT_URL,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Limit what all of a tenant's keys together may ask in a minute; keep its text or not."""
+    """Limit what a tenant's keys together may ask in a minute, set its quota, keep its text."""
     with output.reporting(as_json=as_json):
-        changes: dict[str, Any] = dict(wanted(rpm, tpm))
+        changes: dict[str, Any] = wanted(rpm, tpm) | _quota(monthly_quota)
         if keep_text_days is not None:
             changes["keep_text_days"] = _days(keep_text_days)
         if not changes:
             raise output.CommandError(
-                f"nothing to set: give --rpm or --tpm, each {HOW}, or --keep-text-days"
+                f"nothing to set: give --rpm or --tpm, each {HOW}, --monthly-quota"
+                " or --keep-text-days"
             )
         path = f"/sluice/tenants/{segment(tenant_id)}"
         made = connect(url, key_file).patch(path, changes)
@@ -102,6 +117,7 @@ def set_limits(
             output.say(
                 f"tenant {tenant_id}: requests a minute {shown(made['requests_per_minute'])},"
                 f" tokens a minute {shown(made['tokens_per_minute'])},"
+                f" quota in dollars a month {made['monthly_quota_usd'] or 'none'},"
                 f" text {_kept(made['keep_text_days'])};"
                 " every worker follows within two seconds"
             )
@@ -135,6 +151,25 @@ def resume(
 ) -> None:
     """Let a suspended tenant in again."""
     _set_active(tenant_id, url, key_file, active=True, as_json=as_json)
+
+
+def _quota(text: str | None) -> dict[str, str | None]:
+    """Read the quota if it was named, as the routes take it.
+
+    Raises:
+        CommandError: when it is neither an amount nor `none`.
+    """
+    if text is None:
+        return {}
+    given = text.strip().lower().removeprefix("$")
+    if given == "none":
+        return {"monthly_quota_usd": None}
+    if not _AMOUNT.fullmatch(given) or not float(given):
+        raise output.CommandError(
+            f"--monthly-quota {text[:40]!r} is no quota: give dollars above 0 such as 300 or 49.90,"
+            " or `none`"
+        )
+    return {"monthly_quota_usd": given}
 
 
 def require_known(client: "Client", tenant_id: str) -> None:

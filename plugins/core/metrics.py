@@ -70,6 +70,10 @@ class Histogram(Family):
     bounds: tuple[float, ...] = LATENCIES_S
 
 
+ABSENT: Final = float("-inf")
+"""How a worker without a value writes it: any other worker's is more, and alone it is left out."""
+
+
 class Metrics(Protocol):
     """Where samples go; never waits and never fails the caller."""
 
@@ -85,6 +89,10 @@ class Metrics(Protocol):
 
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         """State this worker's value."""
+        ...
+
+    def clear(self, gauge: Gauge, *labels: str) -> None:
+        """State nothing any more of a gauge of `Merge.MOST`; absent when no worker states it."""
         ...
 
     def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -21,6 +21,7 @@ from plugins.store.redis import RedisAway, RedisLink
 from plugins.store.tables import ledger, ledger_daily, ledger_rejects
 
 STREAM: Final = "sluice:{ledger}:settlements"
+USUAL_WAIT: Final = timedelta(seconds=2)
 SpendKey = Literal["day", "agent", "model"]
 
 _log: Final = logging.getLogger("sluice.ledger")
@@ -54,6 +55,21 @@ class SettlementLog:
             await self._spool.append(entry)
             return "spool"
         return "redis"
+
+
+async def is_behind(link: RedisLink, now: datetime) -> bool:
+    """Tell whether settlements have waited for longer than usual to be recorded.
+
+    While Redis is away they are in files, and nobody knows how many: then they have.
+    """
+    try:
+        oldest = await link.send("XRANGE", STREAM, "-", "+", "COUNT", 1)
+    except RedisAway:
+        return True
+    if not oldest:
+        return False
+    since = datetime.fromtimestamp(int(oldest[0][0].split(b"-")[0]) / 1000, UTC)
+    return now - since > USUAL_WAIT
 
 
 class LedgerStore:

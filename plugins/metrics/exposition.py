@@ -18,7 +18,7 @@ from prometheus_client.utils import (
     floatToGoString,  # pyright: ignore[reportUnknownVariableType] - not fully annotated
 )
 
-from plugins.core.metrics import Merge
+from plugins.core.metrics import ABSENT, Merge
 from plugins.metrics.exemplars import Exemplar, exemplars_in
 from plugins.metrics.slots import exemplars_of, live_files
 
@@ -102,6 +102,8 @@ def _collect(folder: Path, *, exemplars: bool) -> Mapping[str, _Worth]:
                 values[key] = max(held, value) if most else held + value
             if place in traced:
                 _keep_newest(worth.exemplars, key, traced[place])
+    gauges = found["gauge"]
+    gauges.values = {key: value for key, value in gauges.values.items() if value != ABSENT}
     return found
 
 

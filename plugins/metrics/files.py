@@ -23,7 +23,7 @@ from prometheus_client.utils import (
     floatToGoString,  # pyright: ignore[reportUnknownVariableType] - not fully annotated
 )
 
-from plugins.core.metrics import OTHER, Counter, Family, Gauge, Histogram
+from plugins.core.metrics import ABSENT, OTHER, Counter, Family, Gauge, Histogram, Merge
 from plugins.metrics.exemplars import ExemplarFile
 from plugins.metrics.slots import Slot
 
@@ -75,6 +75,13 @@ class FileMetrics:
         if cell is not None:
             file, (place,) = cell
             file.set(place, value)
+
+    def clear(self, gauge: Gauge, *labels: str) -> None:
+        """State nothing any more."""
+        if gauge.merge is not Merge.MOST:
+            self._say_once(gauge.name, "is a sum and cannot be absent")
+        elif (gauge.name, labels) in self._cells:
+            self.set(gauge, ABSENT, *labels)
 
     def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
         """Note one value."""
@@ -129,6 +136,9 @@ class NoMetrics:
 
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         """State nothing."""
+
+    def clear(self, gauge: Gauge, *labels: str) -> None:
+        """There is nothing to clear."""
 
     def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
         """Note nothing."""

@@ -16,6 +16,7 @@ from plugins.cache.report import CacheReport
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
 from plugins.core.tenant import Principal, Role
 from plugins.cost import routes as cost_routes
+from plugins.feedback import routes as feedback_routes
 from plugins.limits import routes as limits_routes
 from plugins.lineage import routes as lineage_routes
 from plugins.proxy.door import CALL_ID_KEY, OWN_PREFIX, PRINCIPAL_KEY
@@ -102,6 +103,9 @@ def build_api(parts: Parts) -> FastAPI:
             principal_of,
         ),
         prefix=prefix,
+    )
+    app.include_router(
+        feedback_routes.router(parts.feedback, principal_of, parts.clock), prefix=prefix
     )
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)

@@ -99,6 +99,7 @@ async def install() -> None:
             parts.scraper.run(),
             parts.alerts.run(),
             parts.sampler.run(),
+            parts.poller.run(),
             parts.limiter.run(),
             *([parts.traces.run()] if parts.traces else []),
             parts.retention.run(),

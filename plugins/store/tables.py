@@ -43,6 +43,7 @@ tenants: Final = Table(
     *_rate_limit(),
     # Days for which the text of calls is kept: null for the policy's default, 0 for not at all.
     Column("keep_text_days", Integer),
+    Column("monthly_quota_usd", _MONEY),
 )
 
 # One row: bumped in the transaction of every change to keys or tenants. The row's lock orders the
@@ -212,4 +213,51 @@ ledger_daily: Final = Table(
     Column("cached_input_tokens", BigInteger, nullable=False),
     Column("cost_usd", _MONEY, nullable=False),
     Column("saved_usd", _MONEY, nullable=False),
+)
+
+# Statements about calls. Agent and model are the ledger row's; `once` is a digest of what makes two
+# statements the same one, so that it tells nothing of who made it.
+ai_feedback: Final = Table(
+    "ai_feedback",
+    metadata,
+    Column("feedback_id", BigInteger, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("call_id", UUID(as_uuid=False), nullable=False),
+    Column("call_started_at", _MOMENT, nullable=False),
+    Column("agent", Text),
+    Column("model", Text),
+    Column("kind", Text, nullable=False),
+    Column("comment", Text),
+    Column("reviewer", Text),
+    Column("once", LargeBinary, nullable=False),
+    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("stated_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+ai_conversions: Final = Table(
+    "ai_conversions",
+    metadata,
+    Column("conversion_id", BigInteger, primary_key=True, autoincrement=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("call_id", UUID(as_uuid=False)),
+    Column("call_started_at", _MOMENT),
+    Column("agent", Text),
+    Column("model", Text),
+    Column("subject", Text),
+    Column("entity_type", Text),
+    Column("entity_id", Text),
+    Column("once", LargeBinary, nullable=False),
+    Column("stated_at", _MOMENT, nullable=False, server_default=func.now()),
+)
+
+# Which alerts of a quota have been raised; a changed quota is a new one.
+quota_notices: Final = Table(
+    "quota_notices",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("month", Date, primary_key=True),
+    Column("level", Text, primary_key=True),
+    Column("quota_usd", _MONEY, primary_key=True),
+    Column("told_at", _MOMENT, nullable=False, server_default=func.now()),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Request
@@ -10,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from plugins.core.clock import Clock
 from plugins.core.errors import InvalidRequest
 from plugins.core.limit import MOST, UNLIMITED, RateLimit
+from plugins.core.money import printed_usd
 from plugins.core.tenant import Principal, Role
 from plugins.tenancy.rules import TENANT_ID
 from plugins.tenancy.store import NewKey, TenantStore
@@ -25,6 +27,10 @@ NONE: Final = "none"
 
 def _shown(value: object) -> object:
     return NONE if value == UNLIMITED and not isinstance(value, bool) else value
+
+
+def _printed(value: object) -> object:
+    return printed_usd(value) if isinstance(value, Decimal) else value
 
 
 _Wanted = Annotated[int, Field(ge=1, le=MOST)] | Literal["none"] | None
@@ -62,14 +68,22 @@ class _Limits(_Body):
         return {n: _kept(getattr(self, n)) for n in LIMITS if n in self.model_fields_set}
 
 
-class TenantIn(_Limits):
+_Usd = Annotated[Decimal, Field(gt=0, max_digits=24, decimal_places=12, allow_inf_nan=False)]
+_QUOTA: Final = "US dollars a calendar month (UTC) that warn when they are spent; null for no quota"
+
+
+class _Tenant(_Limits):
+    monthly_quota_usd: _Usd | None = Field(default=None, description=_QUOTA)
+
+
+class TenantIn(_Tenant):
     """A tenant to make."""
 
     tenant_id: str = Field(pattern=rf"^{TENANT_ID.pattern}$")
     name: str = Field(default="", max_length=200)
 
 
-class TenantPatch(_Limits):
+class TenantPatch(_Tenant):
     """What may be changed of a tenant; what is left out stays."""
 
     active: bool = Field(default=True, description="false suspends all its keys")
@@ -91,6 +105,7 @@ class TenantOut(BaseModel):
     requests_per_minute: _Stated
     tokens_per_minute: _Stated
     keep_text_days: int | None
+    monthly_quota_usd: Annotated[str | None, BeforeValidator(_printed)] = Field(description=_QUOTA)
 
 
 class KeyIn(_Limits):
@@ -160,7 +175,8 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
     async def create_tenant(wanted: TenantIn) -> TenantOut:  # pyright: ignore[reportUnusedFunction]
         """Make a tenant."""
         name = wanted.name or wanted.tenant_id
-        row = await store.create_tenant(wanted.tenant_id, name, wanted.limit())
+        quota = wanted.monthly_quota_usd
+        row = await store.create_tenant(wanted.tenant_id, name, wanted.limit(), quota)
         return TenantOut(**row)
 
     @api.get("/tenants", dependencies=admin)
@@ -170,9 +186,9 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
 
     @api.patch("/tenants/{tenant_id}", dependencies=admin)
     async def change_tenant(tenant_id: _TenantId, change: TenantPatch) -> TenantOut:  # pyright: ignore[reportUnusedFunction]
-        """Suspend a tenant or let it in again, give it other limits, or keep its text."""
-        own = change.model_dump(include={"active", "keep_text_days"}, exclude_unset=True)
-        changes = _named(change, own)
+        """Suspend a tenant or let it in, give it other limits or a quota, or keep its text."""
+        own = {"active", "keep_text_days", "monthly_quota_usd"}
+        changes = _named(change, change.model_dump(include=own, exclude_unset=True))
         return TenantOut(**await store.change_tenant(tenant_id, changes))
 
     @api.post("/keys", status_code=201, dependencies=admin)

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import Row, Select, func, select, text, update
@@ -63,7 +64,11 @@ class TenantStore:
         self._hasher: Final = hasher
 
     async def create_tenant(
-        self, tenant_id: str, name: str, limit: RateLimit = NOT_SET
+        self,
+        tenant_id: str,
+        name: str,
+        limit: RateLimit = NOT_SET,
+        monthly_quota_usd: Decimal | None = None,
     ) -> Mapping[str, Any]:
         """Make a tenant.
 
@@ -71,7 +76,12 @@ class TenantStore:
             Conflict: when the identifier is taken.
         """
         async with transaction(self._engine) as connection:
-            statement = insert(tenants).values(tenant_id=tenant_id, name=name, **asdict(limit))
+            statement = insert(tenants).values(
+                tenant_id=tenant_id,
+                name=name,
+                monthly_quota_usd=monthly_quota_usd,
+                **asdict(limit),
+            )
             inserted = await connection.execute(
                 statement.on_conflict_do_nothing().returning(*tenants.columns)
             )

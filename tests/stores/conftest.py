@@ -16,6 +16,12 @@ from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
 from selfhosted.engines import EmbeddedPostgres, EmbeddedRedis
 
+EMPTIED = (
+    *("ledger", "ledger_rejects", "ledger_daily", "keys", "tenants"),
+    *("lineage_heads", "lineage_texts", "tenant_keys", "erasures"),
+    *("ai_feedback", "ai_conversions", "review_items", "quota_notices"),
+)
+
 
 @pytest.fixture(scope="session")
 def postgres(new_folder: Callable[[str], Path]) -> Iterator[EmbeddedPostgres]:
@@ -42,12 +48,7 @@ async def empty(engine: AsyncEngine) -> None:
     """Empty all tables that tests write to, also those that only grow for everybody else."""
     async with engine.begin() as connection:
         await connection.execute(text("SET LOCAL session_replication_role = replica"))
-        await connection.execute(
-            text(
-                "TRUNCATE ledger, ledger_rejects, ledger_daily, lineage_heads, lineage_texts,"
-                " tenant_keys, erasures, keys, tenants"
-            )
-        )
+        await connection.execute(text(f"TRUNCATE {', '.join(EMPTIED)}"))
 
 
 @pytest_asyncio.fixture

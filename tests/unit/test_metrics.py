@@ -252,3 +252,31 @@ async def test_a_reading_that_fails_is_said_once_and_keeps_no_other(
     await sampler.step()
     assert metrics.values == {("state", "x"): 2.0}
     assert len(caplog.messages) == 1
+
+
+def test_a_gauge_that_no_worker_states_any_more_is_absent(tmp_path: Path) -> None:
+    workers = Workers(tmp_path)
+    one, other = workers.start(), workers.start()
+    one.set(STATE, 0.25, "a")
+    other.set(STATE, 0.75, "a")
+    other.set(STATE, 1.0, "b")
+    other.clear(STATE, "a")
+    assert workers.values() == {("state", ("a",)): 0.25, ("state", ("b",)): 1.0}
+    one.clear(STATE, "a")
+    one.clear(STATE, "never stated")
+    other.clear(STATE, "b")
+    assert workers.values() == {}
+    one.set(STATE, -3.0, "a")
+    assert workers.values() == {("state", ("a",)): -3.0}
+    workers.end()
+
+
+def test_a_sum_cannot_be_absent(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    workers = Workers(tmp_path)
+    one, other = workers.start(), workers.start()
+    one.set(QUEUE, 2.0)
+    other.set(QUEUE, 3.0)
+    one.clear(QUEUE)
+    assert workers.values() == {("queue", ()): 5.0}
+    assert "cannot be absent" in caplog.text
+    workers.end()
