@@ -34,7 +34,9 @@ def redis_server(new_folder: Callable[[str], Path]) -> Iterator[EmbeddedRedis]:
 async def engine(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
     made = create_engine(postgres.url)
     async with made.begin() as connection:
-        await connection.execute(text("TRUNCATE ledger, ledger_rejects, keys, tenants"))
+        await connection.execute(
+            text("TRUNCATE ledger, ledger_rejects, keys, tenants, review_items")
+        )
     yield made
     await made.dispose()
 
