@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from plugins.core.errors import NotFound
 from plugins.review.rules import (
     DECISIONS,
-    Decision,
     Reason,
     Standing,
     State,
@@ -65,6 +64,23 @@ class Reviewer:
     tenant_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A decision as it is kept.
+
+    Args:
+        state: what was decided.
+        reason: why.
+        answer: what takes the output's place, sealed; None for nothing.
+        key: of the reviewer's making; the same one again is the same decision.
+    """
+
+    state: State
+    reason: str
+    answer: bytes | None
+    key: str
+
+
 class ReviewStore:
     """The table `review_items`.
 
@@ -96,7 +112,7 @@ class ReviewStore:
         limit: int = 50,
         after: str | None = None,
     ) -> list[Mapping[str, Any]]:
-        """List items by when they are due, without their payload.
+        """List items by when they are due, without their texts.
 
         Args:
             who: sees only what they may.
@@ -126,7 +142,7 @@ class ReviewStore:
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
     async def item(self, who: Reviewer, item_id: str) -> Mapping[str, Any]:
-        """Read one item, with its payload.
+        """Read one item, with its texts.
 
         Raises:
             NotFound: when there is none that they may see.
@@ -136,6 +152,25 @@ class ReviewStore:
             row = (await connection.execute(query)).mappings().first()
         if row is None:
             raise _unknown(item_id)
+        return dict(row)
+
+    async def of_call(self, tenant_id: str | None, call_id: str) -> Mapping[str, Any]:
+        """Read the item of a call, with its texts.
+
+        Args:
+            tenant_id: whose call it must be; None for an administrator.
+            call_id: as in `x-sluice-call-id`.
+
+        Raises:
+            NotFound: when there is no such item of that tenant.
+        """
+        query = select(review_items).where(review_items.c.call_id == call_id)
+        if tenant_id is not None:
+            query = query.where(review_items.c.tenant_id == tenant_id)
+        async with transaction(self._engine) as connection:
+            row = (await connection.execute(query)).mappings().first()
+        if row is None:
+            raise NotFound(f"nobody looks at call {call_id!r}", code="review_not_found")
         return dict(row)
 
     async def claim(self, who: Reviewer, item_id: str) -> Mapping[str, Any]:
@@ -200,7 +235,7 @@ class ReviewStore:
             return dict(row)
 
     async def decide(
-        self, who: Reviewer, item_id: str, version: int, decision: Decision, decision_key: str
+        self, who: Reviewer, item_id: str, version: int, taken: Taken
     ) -> tuple[Mapping[str, Any], bool]:
         """Decide an item that one has claimed.
 
@@ -210,8 +245,7 @@ class ReviewStore:
             who: decides.
             item_id: which.
             version: of the item that the reviewer saw.
-            decision: checked.
-            decision_key: of the reviewer's making; the same one again is the same decision.
+            taken: the decision.
 
         Returns:
             The item, and whether this call decided it (False: it repeats the decision).
@@ -230,9 +264,10 @@ class ReviewStore:
                 review_items.c.version == version,
             )
             .values(
-                state=decision.state.value,
-                decision={"reason": decision.reason, "text": decision.text},
-                decision_key=decision_key,
+                state=taken.state.value,
+                decision={"reason": taken.reason},
+                answer=taken.answer,
+                decision_key=taken.key,
                 decided_at=func.now(),
                 lease_until=None,
                 version=review_items.c.version + 1,
@@ -244,7 +279,7 @@ class ReviewStore:
             if row is not None:
                 return dict(row), True
             standing = await _standing(connection, who, item_id)
-            if not standing.repeats(who.key_id, decision_key):
+            if not standing.repeats(who.key_id, taken.key):
                 raise why_not_decided(standing, who.key_id, version)
             again = select(*_SHOWN).where(review_items.c.id == item_id)
             return dict((await connection.execute(again)).mappings().one()), False
@@ -288,7 +323,9 @@ async def insert_items(connection: AsyncConnection, items: Sequence[NewItem]) ->
     return len(added.all())
 
 
-_SHOWN: Final = [column for column in review_items.columns if column.name != "payload"]
+_SHOWN: Final = [
+    column for column in review_items.columns if column.name not in {"payload", "answer"}
+]
 
 
 def _seen_by(who: Reviewer) -> ColumnElement[bool]:

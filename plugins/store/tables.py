@@ -144,5 +144,6 @@ review_items: Final = Table(
     Column("lease_until", _MOMENT),
     Column("decided_at", _MOMENT),
     Column("decision", JSONB),
+    Column("answer", LargeBinary),
     Column("decision_key", Text),
 )

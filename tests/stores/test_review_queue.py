@@ -10,13 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugins.core.errors import Conflict, NotFound
 from plugins.core.identifiers import new_call_id
-from plugins.review.rules import DECISIONS, Decision, Reason, State
-from plugins.review.store import NewItem, Reviewer, ReviewStore
+from plugins.review.rules import DECISIONS, Reason, State
+from plugins.review.store import NewItem, Reviewer, ReviewStore, Taken
 from plugins.store.tables import review_items
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ANNA, BEN = Reviewer("anna", "acme"), Reviewer("ben", "acme")
-YES = Decision(State.APPROVED)
+
+
+def _yes(key: str) -> Taken:
+    return Taken(State.APPROVED, "", None, key)
 
 
 def _item(*reasons: Reason, tenant: str = "acme", minutes: int = 0) -> NewItem:
@@ -79,7 +82,7 @@ async def test_a_claimed_item_is_nobody_elses_until_its_lease_is_over(engine: As
     assert taken is not None
     assert taken["claimed_by"] == "ben"
     with pytest.raises(Conflict) as refused:
-        await store.decide(ANNA, item_id, 2, YES, "k")
+        await store.decide(ANNA, item_id, 2, _yes("k"))
     assert refused.value.code == "review_not_claimed"
 
 
@@ -88,19 +91,19 @@ async def test_who_is_late_may_still_decide_when_nobody_else_has_come(engine: As
     await store.add([_item()])
     row = await store.claim(ANNA, await _only(store))
     await asyncio.sleep(0.01)
-    _, decided = await store.decide(ANNA, row["id"], row["version"], YES, "k")
+    _, decided = await store.decide(ANNA, row["id"], row["version"], _yes("k"))
     assert decided
 
 
 async def test_a_decision_that_is_sent_again_is_the_same_decision(store: ReviewStore) -> None:
     await store.add([_item()])
     row = await store.claim(ANNA, await _only(store))
-    first, decided = await store.decide(ANNA, row["id"], row["version"], YES, "key-1")
-    again, twice = await store.decide(ANNA, row["id"], row["version"], YES, "key-1")
+    first, decided = await store.decide(ANNA, row["id"], row["version"], _yes("key-1"))
+    again, twice = await store.decide(ANNA, row["id"], row["version"], _yes("key-1"))
     assert (decided, twice) == (True, False)
     assert first == again
     with pytest.raises(Conflict) as refused:
-        await store.decide(ANNA, row["id"], row["version"], YES, "key-2")
+        await store.decide(ANNA, row["id"], row["version"], _yes("key-2"))
     assert refused.value.code == "review_decided"
 
 
@@ -110,7 +113,7 @@ async def test_who_looked_at_an_older_version_must_look_again(store: ReviewStore
     await store.release(ANNA, row["id"])
     await store.claim(ANNA, row["id"])
     with pytest.raises(Conflict) as refused:
-        await store.decide(ANNA, row["id"], row["version"], YES, "k")
+        await store.decide(ANNA, row["id"], row["version"], _yes("k"))
     assert refused.value.code == "review_changed"
 
 
@@ -124,7 +127,7 @@ async def test_a_tenants_reviewer_sees_only_that_tenants_items(store: ReviewStor
         store.item(ANNA, foreign),
         store.claim(ANNA, foreign),
         store.release(ANNA, foreign),
-        store.decide(ANNA, foreign, 1, YES, "k"),
+        store.decide(ANNA, foreign, 1, _yes("k")),
         store.items(ANNA, after=foreign),
     ):
         with pytest.raises(NotFound):
@@ -145,7 +148,7 @@ async def test_of_many_reviewers_at_one_item_exactly_one_decides(store: ReviewSt
     async def work(who: Reviewer) -> bool:
         try:
             row = await store.claim(who, item_id)
-            return (await store.decide(who, item_id, row["version"], YES, who.key_id))[1]
+            return (await store.decide(who, item_id, row["version"], _yes(who.key_id)))[1]
         except Conflict:
             return False
 
@@ -170,7 +173,7 @@ async def _work_through(store: ReviewStore, who: Reviewer, draw: random.Random) 
         key = f"{who.key_id}-{row['version']}"
         for _ in range(draw.choice((1, 1, 2))):  # a click that is repeated
             try:
-                _, now = await store.decide(who, row["id"], row["version"], YES, key)
+                _, now = await store.decide(who, row["id"], row["version"], _yes(key))
                 decided[row["id"]] = decided.get(row["id"], 0) + now
             except Conflict:
                 pass

@@ -28,6 +28,7 @@ def upgrade() -> None:
           lease_until timestamptz,
           decided_at timestamptz,
           decision jsonb,
+          answer bytea,
           decision_key text,
           CHECK ((state = 'claimed') = (lease_until IS NOT NULL)),
           CHECK ((state IN ('open', 'claimed')) = (decided_at IS NULL)),
