@@ -41,9 +41,23 @@ def upgrade() -> None:
         "CREATE INDEX review_items_waiting ON review_items (due_at, id)"
         " WHERE state IN ('open', 'claimed')"
     )
+    # A reviewer is of one tenant, or of all.
+    for name, check in (
+        ("keys_role_check", "role IN ('tenant', 'admin', 'reviewer')"),
+        ("keys_check", "role = 'reviewer' OR (role = 'tenant') = (tenant_id IS NOT NULL)"),
+    ):
+        op.execute(f"ALTER TABLE keys DROP CONSTRAINT {name}")
+        op.execute(f"ALTER TABLE keys ADD CONSTRAINT {name} CHECK ({check})")
     op.execute("CREATE INDEX review_items_of_tenant ON review_items (tenant_id, due_at, id)")
 
 
 def downgrade() -> None:
-    """Drop the queue, with all that is in it."""
+    """Drop the queue with all that is in it, and the reviewers' keys."""
     op.execute("DROP TABLE review_items")
+    op.execute("DELETE FROM keys WHERE role = 'reviewer'")
+    for name, check in (
+        ("keys_role_check", "role IN ('tenant', 'admin')"),
+        ("keys_check", "(role = 'tenant') = (tenant_id IS NOT NULL)"),
+    ):
+        op.execute(f"ALTER TABLE keys DROP CONSTRAINT {name}")
+        op.execute(f"ALTER TABLE keys ADD CONSTRAINT {name} CHECK ({check})")
