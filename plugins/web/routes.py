@@ -28,7 +28,7 @@ def of_this_site(request: Request) -> None:
         raise Forbidden("the form was sent by another site", code="cross_site")
 
 
-def router(
+def router(  # noqa: C901 - registers routes; each is a function of its own
     authenticate: Callable[[str], Awaitable[Principal | GatewayError]],
     session_of: Callable[[Request], Session | None],
     sessions: Sessions,
