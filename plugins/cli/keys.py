@@ -48,17 +48,25 @@ def create(
     rpm: Rpm = None,
     tpm: Tpm = None,
     admin: Annotated[bool, typer.Option("--admin", help="Make an administrator's key.")] = False,
+    reviewer: Annotated[
+        bool,
+        typer.Option("--reviewer", help="Make a reviewer's key: of --tenant, or of all tenants."),
+    ] = False,
     url: Url = DEFAULT_URL,
     key_file: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key; it is shown this once and kept only as a hash."""
     with output.reporting(as_json=as_json):
-        if admin == bool(tenant):
-            raise CommandError("name the tenant with --tenant, or say --admin, one of the two")
+        if admin and reviewer:
+            raise CommandError("say --admin or --reviewer, not both")
+        if not reviewer and admin == bool(tenant):
+            raise CommandError(
+                "name the tenant with --tenant, or say --admin, one of the two; or --reviewer"
+            )
         key = {
             "tenant_id": tenant or None,
-            "role": "admin" if admin else "tenant",
+            "role": "reviewer" if reviewer else "admin" if admin else "tenant",
             "label": label,
             "agents": agent or [],
             "models": model or [],

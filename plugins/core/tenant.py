@@ -14,6 +14,8 @@ class Role(StrEnum):
     """Calls models and reads its own tenant's things."""
     ADMIN = "admin"
     """Operates the gateway; calls no models."""
+    REVIEWER = "reviewer"
+    """Works the review queue: one tenant's, or all tenants'. Nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Principal:
 
     Args:
         key_id: public part of the key, safe to log.
-        tenant_id: whose calls these are; empty for an administrator.
+        tenant_id: whose calls these are; empty for an administrator and for a reviewer of all.
         role: what the key is for.
         agents: agents the key may use; empty means all.
         models: plain model names the key may use; empty means all.

@@ -27,9 +27,38 @@ from plugins.tenancy import routes as tenancy_routes
 MAX_PARAM: Final = 128
 
 
-def principal_of(request: Request) -> Principal:
+def anyone(request: Request) -> Principal:
     """Give who calls, as the door found."""
     principal: Principal = request.scope[PRINCIPAL_KEY]
+    return principal
+
+
+def principal_of(request: Request) -> Principal:
+    """Give who calls: a tenant, who sees its own things, or an administrator.
+
+    Raises:
+        Forbidden: when it is a reviewer; a tenant's money and keys are none of their business.
+    """
+    principal = anyone(request)
+    if principal.role is Role.REVIEWER:
+        raise Forbidden(
+            "a reviewer's key works the review queue and nothing else", code="tenant_key_required"
+        )
+    return principal
+
+
+def reviewer(request: Request) -> Principal:
+    """Give who calls.
+
+    Raises:
+        Forbidden: when it is neither a reviewer nor an administrator.
+    """
+    principal = anyone(request)
+    if principal.role is Role.TENANT:
+        raise Forbidden(
+            "reviews take a reviewer's key; `sluice keys create --reviewer` makes one",
+            code="reviewer_key_required",
+        )
     return principal
 
 

@@ -44,6 +44,7 @@ from plugins.proxy.streams import asks_for_usage
 from plugins.proxy.tiers import App, Presence, Receive, Replay, Scope, Tiers
 from plugins.tenancy.rules import unknown_key
 from plugins.tenancy.store import KeyDirectory
+from plugins.web.pages import CONSOLE
 
 OWN_PREFIX: Final = "/sluice/"
 PRINCIPAL_KEY: Final = "sluice.principal"
@@ -172,7 +173,7 @@ class Door:
         known_s = self._clock.monotonic_s()
         if principal.role is not Role.TENANT:
             raise Forbidden(
-                "an administrator's key calls no models; use a tenant's key",
+                f"this key is of role {principal.role.value!r} and calls no models; use a tenant's",
                 code="tenant_key_required",
             )
         raw, body = await self._body(endpoint, scope, receive)
@@ -277,7 +278,9 @@ class Door:
         )
 
     async def _serve_own(self, call_id: str, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[PRINCIPAL_KEY] = await self._principal(scope)
+        # A browser shows a session's cookie instead of a key: the console's pages ask for it.
+        if not scope["path"].startswith(CONSOLE):
+            scope[PRINCIPAL_KEY] = await self._principal(scope)
         scope[CALL_ID_KEY] = call_id
         raw = await read_body(receive, scope["headers"], self._limits.body_bytes)
         if raw is not None:

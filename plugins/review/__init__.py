@@ -1,4 +1,10 @@
-"""Items that wait for a person's judgement: so far their table, and how many wait for how long.
+"""The human review queue: what a model said and nobody should use unseen, until a person decided.
 
-Nothing fills the queue yet and nobody can decide an item yet; the gauges read 0 until then.
+An item is one call's output. It is open until a reviewer claims it; a claim is a lease, so that an
+item whose reviewer has gone home, or whose browser crashed, is open again by itself. A decision is
+taken once: it names the version of the item that the reviewer saw, and PostgreSQL lets exactly one
+of two through. Repeating a decision with the same key gives the same answer again.
+
+The queue is ordered by when an item is due: each reason has its own time (`rules.DUE_IN`), so that
+urgent items come first and no other waits for ever.
 """

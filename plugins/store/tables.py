@@ -261,3 +261,27 @@ quota_notices: Final = Table(
     Column("quota_usd", _MONEY, primary_key=True),
     Column("told_at", _MOMENT, nullable=False, server_default=func.now()),
 )
+
+# Outputs that people look at. `claimed_by` stays with a decided item: it is who decided.
+review_items: Final = Table(
+    "review_items",
+    metadata,
+    Column("id", UUID(as_uuid=False), primary_key=True, server_default=func.gen_random_uuid()),
+    Column("call_id", UUID(as_uuid=False), nullable=False, unique=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("agent", Text),
+    Column("reasons", ARRAY(Text), nullable=False),
+    Column("holds", Boolean, nullable=False),
+    Column("findings", JSONB, nullable=False),
+    Column("payload", LargeBinary),
+    Column("state", Text, nullable=False, server_default="open"),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("created_at", _MOMENT, nullable=False),
+    Column("due_at", _MOMENT, nullable=False),
+    Column("claimed_by", Text),
+    Column("lease_until", _MOMENT),
+    Column("decided_at", _MOMENT),
+    Column("decision", JSONB),
+    Column("answer", LargeBinary),
+    Column("decision_key", Text),
+)

@@ -111,7 +111,9 @@ class TenantOut(BaseModel):
 class KeyIn(_Limits):
     """A key to make."""
 
-    tenant_id: str | None = Field(default=None, description="None for an administrator's key")
+    tenant_id: str | None = Field(
+        default=None, description="None for an administrator's key, or a reviewer's of all tenants"
+    )
     role: Role = Role.TENANT
     label: str = Field(default="", max_length=200)
     agents: list[str] = Field(default=[], max_length=MAX_NAMES)
@@ -253,7 +255,8 @@ def _named(change: _Limits, more: dict[str, Any]) -> dict[str, Any]:
 
 def _new_key(wanted: KeyIn, names: tuple[frozenset[str], frozenset[str]], now: datetime) -> NewKey:
     """Check what the types cannot: names that exist, a tenant where one is needed, a future."""
-    if (wanted.role is Role.TENANT) != (wanted.tenant_id is not None):
+    needs = {Role.TENANT: True, Role.ADMIN: False}.get(wanted.role)
+    if needs is not None and needs != (wanted.tenant_id is not None):
         raise InvalidRequest(
             "a tenant's key needs `tenant_id`, an administrator's must have none",
             param="tenant_id",

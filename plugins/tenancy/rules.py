@@ -94,6 +94,16 @@ def judge(record: KeyRecord | None, presented: bytes, now: datetime) -> Principa
     """
     if record is None or not hmac.compare_digest(record.hash, presented):
         return unknown_key()
+    return standing(record, now)
+
+
+def standing(record: KeyRecord, now: datetime) -> Principal | GatewayError:
+    """Decide whether a key is good still, for whoever has shown its secret before.
+
+    Args:
+        record: the key.
+        now: UTC.
+    """
     # PostgreSQL's clock wrote the moment: comparing it with ours would let a key live on.
     if record.revoked_at is not None:
         return Unauthenticated("this API key is revoked; ask for a new one", code="key_revoked")

@@ -18,7 +18,15 @@ from plugins.core.limit import NOT_SET, RateLimit
 from plugins.core.tenant import Principal, Role
 from plugins.store.database import is_outage, transaction
 from plugins.store.tables import directory, keys, tenants
-from plugins.tenancy.rules import KeyHasher, KeyRecord, judge, key_id_of, new_token, unknown_key
+from plugins.tenancy.rules import (
+    KeyHasher,
+    KeyRecord,
+    judge,
+    key_id_of,
+    new_token,
+    standing,
+    unknown_key,
+)
 from plugins.tenancy.secret import claim
 
 POLL_S: Final = 1.0
@@ -38,8 +46,8 @@ class NewKey:
     """What to make.
 
     Args:
-        role: tenant or admin.
-        tenant_id: whose; None for an administrator.
+        role: what it is for.
+        tenant_id: whose; None for an administrator, or a reviewer of all tenants.
         label: a word for people.
         agents: agents allowed; empty means all.
         models: plain model names allowed; empty means all.
@@ -325,6 +333,11 @@ class KeyDirectory:
         if record is None:
             return None
         return judge(record, self._hasher.hash(token), self._clock.now())
+
+    def holder(self, key_id: str) -> Principal | GatewayError:
+        """Tell who holds a key that was shown before, by its public part, or why it is refused."""
+        record = self._records.get(key_id)
+        return unknown_key() if record is None else standing(record, self._clock.now())
 
     def principals(self) -> list[Principal]:
         """List the holders of all keys that this worker knows and that nobody revoked."""
