@@ -6,7 +6,7 @@ each scrape and leaves the exemplars out. Its parsers are what the tests read th
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -93,8 +93,7 @@ def _collect(folder: Path, *, exemplars: bool) -> Mapping[str, _Worth]:
         if exemplars and kind == "histogram":
             traced = exemplars_in(exemplars_of(folder, number))
         values = worth.values
-        entries = cast("Any", MmapedDict).read_all_values_from_file(str(path))
-        for key, value, _, place in entries:
+        for key, value, _, place in _entries(path):
             held = values.get(key)
             if held is None:
                 values[key] = value
@@ -105,6 +104,16 @@ def _collect(folder: Path, *, exemplars: bool) -> Mapping[str, _Worth]:
     gauges = found["gauge"]
     gauges.values = {key: value for key, value in gauges.values.items() if value != ABSENT}
     return found
+
+
+def _entries(path: Path) -> Iterable[tuple[str, float, float, int]]:
+    """Read a worker's file; one that a worker makes, or takes away, at this moment has nothing."""
+    try:
+        if path.stat().st_size:
+            return cast("Any", MmapedDict).read_all_values_from_file(str(path))
+    except FileNotFoundError:
+        pass  # the gauges of a place that has just been taken over
+    return ()
 
 
 def _keep_newest(kept: dict[str, Exemplar], key: str, new: Exemplar) -> None:

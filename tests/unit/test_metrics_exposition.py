@@ -146,6 +146,19 @@ def test_there_are_never_more_records_than_there_is_room_for(
     assert exemplars_in(tmp_path / "none") == {}
 
 
+def test_a_worker_that_comes_or_goes_meanwhile_fails_no_scrape(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = FileMetrics(slots.take(tmp_path))
+    worker.add(HITS, "x", "y")
+    (tmp_path / "counter_7.db").touch()  # made, and not yet of its size
+    there = list(slots.live_files(tmp_path))
+    gone = tmp_path / "gauge_livemax_8.db"  # there when looked for, and gone when opened
+    monkeypatch.setattr("plugins.metrics.exposition.live_files", lambda _: [*there, gone])
+    text = exposition(tmp_path, OPEN)[0].decode()
+    assert _samples(text, is_open=True)["hits_total", frozenset({("who", "x"), ("how", "y")})] == 1
+
+
 def _observe_for_ever(folder: Path, ready: "multiprocessing.synchronize.Event") -> None:
     """Observe values whose traces say the value, in as many buckets as there are."""
     worker = FileMetrics(slots.take(folder))
