@@ -69,8 +69,8 @@ class Sink:
                 self.received += len(await reader.readexactly(length))
                 writer.write(_ENDS)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            writer.close()  # also when the run is over: asyncio would complain of a cancelled one
 
 
 def measured(plan: Plan, folder: Path, say: Callable[[str], None]) -> dict[str, Cost]:
@@ -159,7 +159,7 @@ async def _load(mode: Mode, system: System, duration_s: float) -> Load:
 
 
 def summary(costs: Mapping[str, Cost]) -> dict[str, float]:
-    """Give the figures of the last line: throughput with observation, as a share of that without."""
+    """Give the figures of the last line: throughput observed, as a share of that unobserved."""
     named = {
         "observability_throughput_ratio": BUSY,
         "observability_stream_ratio": STREAMS,

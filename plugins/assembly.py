@@ -62,7 +62,7 @@ from plugins.prompt_caching.stage import PromptCachingStage
 from plugins.replicas.board import Board
 from plugins.replicas.scrape import Scraper, metrics_urls
 from plugins.replicas.stage import ReplicasStage
-from plugins.settings import Configuration, Deployment, Environment
+from plugins.settings import Configuration, ConfigurationError, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
 from plugins.tenancy.rules import KeyHasher
@@ -266,7 +266,10 @@ def _metrics(folder: Path) -> tuple[Metrics, Path | None]:
 
 def _traces(metrics: Metrics) -> Outbox | None:
     """Make the way out for traces; None when the environment names no place for them."""
-    target = sdk.target_of(os.environ, "TRACES")
+    try:
+        target = sdk.target_of(os.environ, "TRACES")
+    except ValueError as error:
+        raise ConfigurationError([str(error)]) from None
     if target is None:
         return None
     return Outbox(sdk.span_exporter(target), sdk.envelope(), metrics)
@@ -291,9 +294,12 @@ def upstreams(deployments: Sequence[Deployment], environ: Mapping[str, str]) -> 
         base = deployment.api_base or ""
         if base.startswith("os.environ/"):
             base = environ.get(base.removeprefix("os.environ/"), "")
-        parts = urlsplit(base)
         model = deployment.model.partition("/")[2] or deployment.model
-        found[deployment.id] = Upstream(model, parts.hostname or "", parts.port or 0)
+        try:
+            parts = urlsplit(base)
+            found[deployment.id] = Upstream(model, parts.hostname or "", parts.port or 0)
+        except ValueError:  # no address that anybody can reach, which is LiteLLM's to say
+            found[deployment.id] = Upstream(model)
     return found
 
 
