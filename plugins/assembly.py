@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -70,7 +71,7 @@ from plugins.tenancy.store import KeyDirectory, TenantStore
 from plugins.tracing import sdk
 from plugins.tracing.attributes import Upstream
 from plugins.tracing.outbox import Outbox
-from plugins.tracing.stage import SilentStage, TracingStage
+from plugins.tracing.stage import CapturingStage, SilentStage, TracingStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,9 +279,12 @@ def _traces(metrics: Metrics) -> Outbox | None:
 def _tracing(parts: Parts) -> Stage:
     if parts.traces is None:
         return SilentStage()
-    return TracingStage(
+    policy = parts.configuration.policy.tracing
+    tenants = policy.capture_content
+    make = partial(CapturingStage, tenants) if tenants else TracingStage
+    return make(
         parts.traces,
-        parts.configuration.policy.tracing.sampling,
+        policy.sampling,
         upstreams(parts.deployments, os.environ),
         parts.metrics,
         older_names=sdk.wants_older_names(os.environ),
