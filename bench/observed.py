@@ -69,8 +69,8 @@ class Sink:
                 self.received += len(await reader.readexactly(length))
                 writer.write(_ENDS)
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+            writer.close()  # also when the run is over: asyncio would complain of a cancelled one
 
 
 def measured(plan: Plan, folder: Path, say: Callable[[str], None]) -> dict[str, Cost]:

@@ -9,6 +9,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -92,7 +93,7 @@ from plugins.replicas.scrape import Scraper, metrics_urls
 from plugins.replicas.stage import ReplicasStage
 from plugins.review import backlog
 from plugins.review.backlog import Backlog
-from plugins.settings import Configuration, Deployment, Environment
+from plugins.settings import Configuration, ConfigurationError, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisAway, RedisLink
 from plugins.tenancy.rules import KeyHasher
@@ -100,7 +101,7 @@ from plugins.tenancy.store import KeyDirectory, TenantStore
 from plugins.tracing import sdk
 from plugins.tracing.attributes import Upstream
 from plugins.tracing.outbox import Outbox
-from plugins.tracing.stage import SilentStage, TracingStage
+from plugins.tracing.stage import CapturingStage, SilentStage, TracingStage
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +370,10 @@ def _metrics(folder: Path) -> tuple[Metrics, Path | None]:
 
 def _traces(metrics: Metrics) -> Outbox | None:
     """Make the way out for traces; None when the environment names no place for them."""
-    target = sdk.target_of(os.environ, "TRACES")
+    try:
+        target = sdk.target_of(os.environ, "TRACES")
+    except ValueError as error:
+        raise ConfigurationError([str(error)]) from None
     if target is None:
         return None
     return Outbox(sdk.span_exporter(target), sdk.envelope(), metrics)
@@ -378,9 +382,12 @@ def _traces(metrics: Metrics) -> Outbox | None:
 def _tracing(parts: Parts) -> Stage:
     if parts.traces is None:
         return SilentStage()
-    return TracingStage(
+    policy = parts.configuration.policy.tracing
+    tenants = policy.capture_content
+    make = partial(CapturingStage, tenants) if tenants else TracingStage
+    return make(
         parts.traces,
-        parts.configuration.policy.tracing.sampling,
+        policy.sampling,
         upstreams(parts.deployments, os.environ),
         parts.metrics,
         older_names=sdk.wants_older_names(os.environ),
@@ -394,9 +401,12 @@ def upstreams(deployments: Sequence[Deployment], environ: Mapping[str, str]) -> 
         base = deployment.api_base or ""
         if base.startswith("os.environ/"):
             base = environ.get(base.removeprefix("os.environ/"), "")
-        parts = urlsplit(base)
         model = deployment.model.partition("/")[2] or deployment.model
-        found[deployment.id] = Upstream(model, parts.hostname or "", parts.port or 0)
+        try:
+            parts = urlsplit(base)
+            found[deployment.id] = Upstream(model, parts.hostname or "", parts.port or 0)
+        except ValueError:  # no address that anybody can reach, which is LiteLLM's to say
+            found[deployment.id] = Upstream(model)
     return found
 
 

@@ -94,6 +94,7 @@ def configuration_part(path: Path, environ: Mapping[str, str]) -> "Iterator[Find
         listed = price_list()
         yield from checks.lifecycle_findings(configuration, listed, datetime.now(UTC).date())
         yield from checks.price_findings(configuration, listed)
+        yield variables.tracing_finding(environ, plugged="tracing" in configuration.plugins)
     yield from checks.literal_keys(raw)
     yield from variables.provider_findings(checks.references(raw), environ)
 

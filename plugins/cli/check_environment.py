@@ -6,6 +6,7 @@ from typing import Final
 from plugins.cli.check_findings import Finding, fault, ok, skipped, warning
 from plugins.cli.up_environment import LEAST_SECRET, PROVIDERS, Provider
 from plugins.settings import ConfigurationError, environment
+from plugins.tracing.sdk import target_of
 
 NEEDED: Final = ("SLUICE_DATABASE_URL", "SLUICE_REDIS_URL", "SLUICE_SECRET")
 HOOK_VARIABLE: Final = "LITELLM_WORKER_STARTUP_HOOKS"
@@ -41,6 +42,25 @@ def environment_findings(environ: Mapping[str, str]) -> list[Finding]:
             )
         )
     return found + _others(environ, found)
+
+
+def tracing_finding(environ: Mapping[str, str], *, plugged: bool) -> Finding:
+    """Say whether calls are traced, and where to; never shows a header or a password.
+
+    Args:
+        environ: the environment.
+        plugged: the configuration lists the plugin.
+    """
+    try:
+        target = target_of(environ, "TRACES")
+    except ValueError as error:
+        return fault("tracing", str(error), "")
+    if target is None:
+        return skipped("tracing", "calls are not traced", "set OTEL_EXPORTER_OTLP_ENDPOINT")
+    if not plugged:
+        missing = f"OTEL_EXPORTER_OTLP_ENDPOINT names {target.place}, and the plugin is off"
+        return warning("tracing", missing, "add plugins.callbacks.tracing, or unset the variable")
+    return ok("tracing", f"traces go to {target.place} over {target.protocol}")
 
 
 def provider_findings(

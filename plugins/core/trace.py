@@ -1,9 +1,12 @@
 """Where a call stands in a distributed trace, as the W3C's Trace Context has it."""
 
+import os
 import random
 from dataclasses import dataclass
 from typing import Final
 
+_chance: Final = random.Random()  # noqa: S311 - unique is enough, and a call needs ten
+os.register_at_fork(after_in_child=_chance.seed)
 SAMPLED: Final = 1
 """The flag of a `traceparent` that says its sender records the trace."""
 
@@ -36,7 +39,7 @@ class TraceContext:
 
 def new_span_id() -> str:
     """Make a span's identifier: 16 random hexadecimal digits, never all zero."""
-    return f"{random.getrandbits(64) or 1:016x}"
+    return f"{_chance.getrandbits(64) or 1:016x}"
 
 
 def trace_of(call_id: str, traceparent: str | None) -> TraceContext:

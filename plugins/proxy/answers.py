@@ -1,15 +1,14 @@
-"""Reads usage and text out of answers in each endpoint's wire format. Pure."""
+"""Reads usage out of answers in each endpoint's wire format. Pure."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final, cast
 
 import orjson
 
+from plugins.core.answer_text import Json
 from plugins.core.call import Endpoint, Usage, UsageSource
-
-Json = dict[str, Any]
 
 _CUE: Final = re.compile(rb"--> (?:(\d+):)?(\d\d):(\d\d[.,]\d{3})")
 _WORDS_A_SECOND: Final = 2.5
@@ -31,31 +30,6 @@ def usage_of(endpoint: Endpoint, answer: Json) -> Usage | None:
     return _READERS[endpoint](cast("Json", stated))
 
 
-def text_of(endpoint: Endpoint, answer: Json) -> str:
-    """Gather the text that a model wrote, to count it where the provider did not."""
-    return "".join(_texts(_WRITTEN[endpoint](answer)))
-
-
-def frame_text(endpoint: Endpoint, frame: bytes) -> str:
-    """Gather the text of one server-sent event; empty for what carries none."""
-    return "".join(text_of_event(endpoint, event) for event in events_of(frame))
-
-
-def events_of(frames: bytes) -> list[Json]:
-    """Parse the JSON objects of server-sent events; others are left out."""
-    found: list[Json] = []
-    for line in frames.splitlines():
-        if not line.startswith(b"data:"):
-            continue
-        try:
-            event: object = orjson.loads(line[5:])
-        except orjson.JSONDecodeError:
-            continue
-        if isinstance(event, dict):
-            found.append(cast("Json", event))
-    return found
-
-
 def has_unreadable(frames: bytes) -> bool:
     """Tell whether a `data:` line of server-sent events holds no JSON, though it should."""
     for line in frames.splitlines():
@@ -65,17 +39,6 @@ def has_unreadable(frames: bytes) -> bool:
             except orjson.JSONDecodeError:
                 return True
     return False
-
-
-def text_of_event(endpoint: Endpoint, event: Json) -> str:
-    """Gather the text that one event of a stream adds."""
-    if endpoint is Endpoint.MESSAGES:
-        return "".join(_texts([event.get("delta")]))
-    if endpoint is Endpoint.RESPONSES:
-        delta = event.get("delta")
-        return delta if isinstance(delta, str) else ""
-    choices = maps(event.get("choices"))
-    return "".join(_texts([c.get("delta") or c.get("text") for c in choices]))
 
 
 def _tokens(stated: Mapping[str, Any], key: str) -> int | None:
@@ -159,44 +122,6 @@ def _usage(
     )
 
 
-def maps(value: object) -> list[Json]:
-    """Give the JSON objects of a JSON array; empty where it is none, other items left out."""
-    items = _list(value)
-    return [cast("Json", item) for item in items if isinstance(item, dict)]
-
-
-def _list(value: object) -> list[Any]:
-    return cast("list[Any]", value) if isinstance(value, list) else []
-
-
-def _texts(parts: Sequence[Any]) -> list[str]:
-    """Flatten what a model wrote: strings, content parts, tool arguments."""
-    found: list[str] = []
-    for part in parts:
-        if isinstance(part, str):
-            found.append(part)
-        elif isinstance(part, list):
-            found += _texts(cast("list[Any]", part))
-        elif isinstance(part, dict):
-            found += _texts([cast("Json", part).get(key) for key in _TEXT_KEYS])
-    return found
-
-
-_TEXT_KEYS: Final = (
-    "content",
-    "text",
-    "refusal",
-    "reasoning_content",
-    "thinking",
-    "tool_calls",
-    "function",
-    "function_call",
-    "name",
-    "arguments",
-    "partial_json",
-    "input",
-)
-
 _READERS: Final[Mapping[Endpoint, Callable[[Json], Usage | None]]] = {
     Endpoint.CHAT: _openai,
     Endpoint.COMPLETIONS: _openai,
@@ -206,15 +131,4 @@ _READERS: Final[Mapping[Endpoint, Callable[[Json], Usage | None]]] = {
     Endpoint.MODERATIONS: _openai,
     Endpoint.SPEECH: _openai,
     Endpoint.TRANSCRIPTIONS: _transcription,
-}
-
-_WRITTEN: Final[Mapping[Endpoint, Callable[[Json], list[Any]]]] = {
-    Endpoint.CHAT: lambda a: [c.get("message") for c in maps(a.get("choices"))],
-    Endpoint.COMPLETIONS: lambda a: [c.get("text") for c in maps(a.get("choices"))],
-    Endpoint.EMBEDDINGS: lambda _: [],
-    Endpoint.RESPONSES: lambda a: _list(a.get("output")),
-    Endpoint.MESSAGES: lambda a: _list(a.get("content")),
-    Endpoint.MODERATIONS: lambda _: [],
-    Endpoint.SPEECH: lambda _: [],
-    Endpoint.TRANSCRIPTIONS: lambda a: [a.get("text")],
 }

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from plugins.core.answer_text import text_of
 from plugins.core.call import Call, Endpoint, Usage, UsageSource
-from plugins.proxy.answers import heard_seconds, seconds, text_of, usage_of
+from plugins.proxy.answers import heard_seconds, seconds, usage_of
 from plugins.proxy.counting import counted
 from plugins.proxy.streams import StreamFollower
 

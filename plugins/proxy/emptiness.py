@@ -8,8 +8,8 @@ word, is a failure of the provider, and the next tier is asked.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
+from plugins.core.answer_text import Json, events_of, maps
 from plugins.core.call import Call, Endpoint
-from plugins.proxy.answers import Json, events_of, maps
 
 _OWN_ENDS: Final = frozenset({None, "stop", "end_turn"})
 _SAYING: Final = (

@@ -65,7 +65,7 @@ async def install() -> None:
     practice = parts.environment.practice
     conductor = Conductor(plugged.stages, providers, practice, plugged.choose)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
-    host.mark_absent()
+    host.leave_out_own_traces()
     host.forbid_hidden_retries()
     quieten()
     application = host.lean_application()

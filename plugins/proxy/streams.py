@@ -5,8 +5,9 @@ from typing import Any, Final, cast
 
 import orjson
 
+from plugins.core.answer_text import events_of, frame_text
 from plugins.core.call import Endpoint, Usage, UsageSource
-from plugins.proxy.answers import events_of, frame_text, has_unreadable, usage_of
+from plugins.proxy.answers import has_unreadable, usage_of
 
 KEPT_BYTES: Final = 4_000_000
 """Frames are kept up to here, to count their text when the provider states no usage."""

@@ -1,20 +1,27 @@
 """Tracing's part in every call: after it is over, its spans are made and handed to the outbox."""
 
-from collections.abc import Mapping
-from typing import Final
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from typing_extensions import override
 
 from plugins.core.call import Attempt, Call
+from plugins.core.errors import GatewayError
 from plugins.core.metrics import Metrics
 from plugins.core.stage import Stage
 from plugins.tracing import names
 from plugins.tracing.attributes import Upstream
+from plugins.tracing.content import KEPT_BYTES, input_messages, output_messages
 from plugins.tracing.families import TRACES
 from plugins.tracing.outbox import Outbox
 from plugins.tracing.rules import spans_of
 from plugins.tracing.sampling import Sampling
+from plugins.tracing.spans import Span
 from plugins.tracing.wire import span_bytes
+
+_NOTE: Final = "tracing"
 
 
 class SilentStage(Stage):
@@ -56,6 +63,9 @@ class TracingStage(Stage):
         """Let a server of our own continue the trace from the try."""
         attempt.traceparent = call.trace.traceparent(attempt.span_id)
 
+    async def _add_content(self, call: Call, root: Span) -> None:
+        """Add what was said: nothing, here."""
+
     @override
     async def observe(self, call: Call) -> None:
         """Make the spans, if the trace is kept."""
@@ -65,4 +75,60 @@ class TracingStage(Stage):
             return
         spans = spans_of(call, self._upstreams, older_names=self._older_names)
         spans[0].attributes[names.KEPT] = reason
+        await self._add_content(call, spans[0])
         self._outbox.put([span_bytes(span) for span in spans])
+
+
+@dataclass(slots=True)
+class _Heard:
+    """What has been answered so far."""
+
+    frames: list[bytes] = field(default_factory=list[bytes])
+    size: int = 0
+
+    def note(self, frame: bytes) -> None:
+        if self.size < KEPT_BYTES:
+            self.frames.append(frame)
+            self.size += len(frame)
+
+
+class CapturingStage(TracingStage):
+    """Tracing that records what some tenants' calls say; others' content is never looked at.
+
+    Args:
+        tenants: whose policy allows it.
+        tracing: what a `TracingStage` takes.
+    """
+
+    def __init__(self, tenants: Collection[str], *tracing: Any, **options: Any) -> None:
+        super().__init__(*tracing, **options)
+        self._tenants: Final = frozenset(tenants)
+
+    @override
+    async def check_output(self, call: Call, answer: bytes) -> bytes | GatewayError | None:
+        """Remember a whole answer as it is given."""
+        self._note(call, answer)
+
+    @override
+    def check_chunk(self, call: Call, frame: bytes) -> bytes | GatewayError | None:
+        """Remember an event of a stream as it is given."""
+        self._note(call, frame)
+
+    def _note(self, call: Call, frame: bytes) -> None:
+        if call.principal.tenant_id in self._tenants:
+            heard: _Heard = call.notes.setdefault(_NOTE, _Heard())
+            heard.note(frame)
+
+    @override
+    async def _add_content(self, call: Call, root: Span) -> None:
+        if call.principal.tenant_id not in self._tenants:
+            return
+        heard: _Heard = call.notes.pop(_NOTE, None) or _Heard()
+        frames = call.recalled.frames if call.recalled else heard.frames
+        # Masking takes a millisecond or two, which no other call is to wait for.
+        asked = await asyncio.to_thread(input_messages, call)
+        answered = await asyncio.to_thread(output_messages, call, frames)
+        if asked:
+            root.attributes[names.INPUT_MESSAGES] = asked
+        if answered:
+            root.attributes[names.OUTPUT_MESSAGES] = answered

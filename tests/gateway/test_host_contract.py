@@ -54,6 +54,12 @@ facts = {
     "drop": names(openai_chat.drop_params_from_unprocessable_entity_error),
     "price": litellm.model_cost["gpt-4o"]["input_cost_per_token"],
 }
+host.leave_out_own_traces()
+from litellm import _service_logger
+from litellm.integrations.otel import runtime
+with runtime.phase_span("route") as span:
+    facts["own_span"] = span is not None
+facts["own_logger"] = _service_logger._get_otel_v2_class() is not None
 host.lean_application()
 facts["kept_middleware"] = [m.cls.__name__ for m in proxy_server.app.user_middleware]
 facts["kept_hooks"] = sorted(PROXY_HOOKS)
@@ -123,6 +129,11 @@ def test_hidden_retries_are_where_they_can_be_forbidden(facts: dict[str, object]
     assert facts["retries"] == 2
     assert "litellm.DEFAULT_MAX_RETRIES" in str(facts["embedding"])
     assert facts["drop"] == ["e", "data"]
+
+
+def test_litellm_traces_nothing_by_itself(facts: dict[str, object]) -> None:
+    assert not facts["own_span"]
+    assert not facts["own_logger"]
 
 
 def test_the_price_list_states_dollars_per_token(facts: dict[str, object]) -> None:

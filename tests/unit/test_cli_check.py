@@ -14,7 +14,11 @@ from plugins.assembly import STAGES
 from plugins.cli import app
 from plugins.cli import check_configuration as configuration
 from plugins.cli.check import price_list
-from plugins.cli.check_environment import environment_findings, provider_findings
+from plugins.cli.check_environment import (
+    environment_findings,
+    provider_findings,
+    tracing_finding,
+)
 from plugins.cli.check_findings import Finding, Level, fault, ok, passes, skipped, summary, warning
 from plugins.cli.check_stores import RedisState, judge_redis, judge_schema
 from plugins.store.migrate import Revisions
@@ -296,3 +300,25 @@ def test_warnings_fail_only_when_asked_to() -> None:
     assert not passes(findings, strict=True)
     assert not passes([fault("d", "y", "z")], strict=False)
     assert summary(findings) == "1 ok, 1 skipped, 1 warning, 0 faults"
+
+
+COLLECTOR = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://user:secret@collector:4318"}
+
+
+@pytest.mark.parametrize(
+    ("environ", "plugged", "level", "said"),
+    [
+        ({}, True, Level.SKIPPED, "calls are not traced"),
+        (COLLECTOR, True, Level.OK, "traces go to collector:4318 over http/protobuf"),
+        (COLLECTOR, False, Level.WARNING, "the plugin is off"),
+        (COLLECTOR | {"OTEL_SDK_DISABLED": "true"}, True, Level.SKIPPED, "not traced"),
+        (COLLECTOR | {"OTEL_EXPORTER_OTLP_PROTOCOL": "smoke"}, True, Level.FAULT, "smoke"),
+    ],
+)
+def test_whether_calls_are_traced_and_where_to_is_told_without_secrets(
+    environ: dict[str, str], plugged: bool, level: Level, said: str
+) -> None:
+    finding = tracing_finding(environ, plugged=plugged)
+    assert finding.level is level
+    assert said in finding.text
+    assert "secret" not in finding.text

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plugins.core.answer_text import text_of
 from plugins.core.call import Endpoint, Usage, UsageSource
 from plugins.core.errors import Forbidden
-from plugins.proxy.answers import text_of, usage_of
+from plugins.proxy.answers import usage_of
 from plugins.proxy.forms import _wave_seconds
 from plugins.proxy.host_errors import read_host_error
 from plugins.proxy.refusals import refuse
