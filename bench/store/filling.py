@@ -1,8 +1,7 @@
-
 """Fills the ledger with rows as months of traffic leave them, a month to a partition."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -90,7 +89,7 @@ _DAILY: Final = """INSERT INTO ledger_daily
 
 
 @asynccontextmanager
-async def patient(url: str) -> AsyncIterator[AsyncEngine]:
+async def patient(url: str) -> AsyncGenerator[AsyncEngine]:
     """Give an engine whose statements may take minutes."""
     engine = create_async_engine(url)
     try:
