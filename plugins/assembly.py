@@ -58,7 +58,7 @@ from plugins.drift.watch import Watch
 from plugins.events.otel import OtelEvents
 from plugins.feedback import quality
 from plugins.feedback.finding import Finder
-from plugins.feedback.routes import Recorder
+from plugins.feedback.recorder import Recorder
 from plugins.feedback.store import FeedbackStore, Thumb
 from plugins.limits.readings import used_ratios
 from plugins.limits.stage import LimitPolicy, LimitsStage

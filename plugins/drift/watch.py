@@ -13,6 +13,18 @@ SAMPLES_A_SECOND: Final = 100
 """Of one detector, in one worker; what comes beyond in a second is not looked at."""
 
 
+class _Watched:
+    """One detector, how much it was fed in this second, and when it last found something."""
+
+    __slots__ = ("changed", "detector", "fed", "second")
+
+    def __init__(self, detector: Detector) -> None:
+        self.detector: Final = detector
+        self.second = 0
+        self.fed = 0
+        self.changed: datetime | None = None
+
+
 class Watch:
     """Watches every signal of the models that the configuration names.
 
@@ -25,16 +37,23 @@ class Watch:
     def __init__(self, models: Collection[str], clock: Clock) -> None:
         self._models: Final = frozenset(models)
         self._clock: Final = clock
-        self._detectors: Final[dict[tuple[str, Signal], Detector]] = {}
-        self._changed: Final[dict[tuple[str, Signal], datetime]] = {}
-        self._second = 0
-        self._fed: Final[dict[tuple[str, Signal], int]] = {}
+        self._watched: Final[dict[tuple[str, Signal], _Watched]] = {}
 
     def see(self, model: str | None, signal: Signal, value: float) -> Change | None:
-        """Look at what has just happened."""
-        if model is None or model not in self._models or self._is_full(model, signal):
+        """Look at what has just happened; a microsecond or two."""
+        watched = self._of(model, signal)
+        if watched is None:
             return None
-        return self._look(model, signal, value, self._clock.now())
+        second = int(self._clock.monotonic_s())
+        if second != watched.second:
+            watched.second, watched.fed = second, 0
+        watched.fed += 1
+        if watched.fed > SAMPLES_A_SECOND:
+            return None
+        change = watched.detector.see(value)
+        if change is not None:
+            watched.changed = self._clock.now()
+        return change
 
     def replay(self, model: str, signal: Signal, value: float, at: datetime) -> Change | None:
         """Look at what happened at some time, be it long ago.
@@ -42,35 +61,25 @@ class Watch:
         Returns:
             A change only if it is recent enough to be shown.
         """
-        if model not in self._models:
+        watched = self._of(model, signal)
+        change = watched.detector.see(value) if watched else None
+        if watched is None or change is None:
             return None
-        change = self._look(model, signal, value, at)
+        watched.changed = at
         return change if self._clock.now() - at < SHOWN else None
 
     def shown(self) -> Mapping[tuple[str, ...], float]:
         """Give 1 for each signal that changed lately and 0 for the others that have been seen."""
-        now = self._clock.now()
+        begin = self._clock.now() - SHOWN
         return {
-            (model, signal.value): float(
-                (model, signal) in self._changed and now - self._changed[model, signal] < SHOWN
-            )
-            for model, signal in self._detectors
+            (model, signal.value): float(watched.changed is not None and watched.changed > begin)
+            for (model, signal), watched in self._watched.items()
         }
 
-    def _look(self, model: str, signal: Signal, value: float, at: datetime) -> Change | None:
-        key = (model, signal)
-        if key not in self._detectors:
-            self._detectors[key] = Detector(model, signal)
-        change = self._detectors[key].see(value)
-        if change is not None:
-            self._changed[key] = at
-        return change
-
-    def _is_full(self, model: str, signal: Signal) -> bool:
-        second = int(self._clock.monotonic_s())
-        if second != self._second:
-            self._second = second
-            self._fed.clear()
-        fed = self._fed.get((model, signal), 0) + 1
-        self._fed[model, signal] = fed
-        return fed > SAMPLES_A_SECOND
+    def _of(self, model: str | None, signal: Signal) -> _Watched | None:
+        if model is None or model not in self._models:
+            return None
+        watched = self._watched.get((model, signal))
+        if watched is None:
+            watched = self._watched[model, signal] = _Watched(Detector(model, signal))
+        return watched

@@ -12,9 +12,10 @@ from plugins.feedback.store import FeedbackStore, Thumb
 EVERY_S: Final = 30.0
 REPLAYED: Final = timedelta(days=90)
 """How far back a worker reads thumbs when it starts."""
-PAGE: Final = 5_000
-PAGES: Final = 4
-"""Read at once; a worker that has just started catches up over several reads."""
+PAGE: Final = 500
+"""A page takes the event loop a millisecond or two."""
+PAGES: Final = 20
+"""In one read; a worker that has just started catches up over several."""
 
 
 class Quality:

@@ -1,7 +1,6 @@
 """`/sluice/feedback`, `/sluice/conversions`: of a tenant's own calls; of all for administrators."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -10,7 +9,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from plugins.core.clock import Clock
 from plugins.core.errors import InvalidRequest
-from plugins.core.metrics import Metrics, among
 from plugins.core.tenant import Principal
 from plugins.feedback.bodies import (
     ConversionBatch,
@@ -26,81 +24,13 @@ from plugins.feedback.bodies import (
     Said,
     Summary,
 )
-from plugins.feedback.families import CONVERSIONS, FEEDBACK
-from plugins.feedback.finding import Finder
-from plugins.feedback.rules import Conversion
-from plugins.feedback.store import FeedbackStore, Kept
+from plugins.feedback.recorder import Recorder
+from plugins.feedback.store import FeedbackStore
 
 MAX_DAYS: Final = 400
 MAX_LISTED: Final = 500
-_KNOWN: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "It was known already"}}
+_KNOWN: Final = "It was known already"
 _TENANT_ID: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-
-
-@dataclass(frozen=True, slots=True)
-class Recorder:
-    """Keeps what is said, and counts it once.
-
-    Args:
-        store: the tables.
-        finder: finds the calls that it is about.
-        metrics: where it is counted.
-        agents: names that may stand in a label, and be credited.
-        models: names that may stand in a label.
-    """
-
-    store: FeedbackStore
-    finder: Finder
-    metrics: Metrics
-    agents: Collection[str]
-    models: Collection[str]
-
-    async def feedback(self, who: Principal, wanted: Sequence[FeedbackIn]) -> list[FeedbackKept]:
-        """Keep statements about calls of the speaker's tenant, all or none."""
-        statements = [each.statement() for each in wanted]
-        asked = list(dict.fromkeys(each.call_id for each in statements))
-        calls = await self.finder.find(who.tenant_id or None, asked)
-        kept = await self.store.add(statements, calls)
-        for one in _new(kept):
-            self.metrics.add(
-                FEEDBACK, among(one["agent"], self.agents), among(one["model"], self.models),
-                one["kind"],
-            )  # fmt: skip
-        return [FeedbackKept(**one.row, is_new=one.is_new) for one in kept]
-
-    async def conversions(
-        self, who: Principal, wanted: Sequence[ConversionIn]
-    ) -> list[ConversionOut]:
-        """Keep conversions of the speaker's tenant, all or none."""
-        conversions = [each.conversion() for each in wanted]
-        for each in conversions:
-            self._check(who, each)
-        asked = list(dict.fromkeys(each.call_id for each in conversions if each.call_id))
-        calls = await self.finder.find(who.tenant_id or None, asked)
-        kept = await self.store.convert(who.tenant_id or None, conversions, calls)
-        for one in _new(kept):
-            self.metrics.add(CONVERSIONS, among(one["agent"], self.agents), one["stage"])
-        return [ConversionOut(**one.row, is_new=one.is_new) for one in kept]
-
-    def _check(self, who: Principal, given: Conversion) -> None:
-        named = [given.call_id, given.subject, given.entity_id]
-        if sum(name is not None for name in named) != 1:
-            raise InvalidRequest(
-                "name exactly one of `call_id`, `subject` and `entity`", param="call_id"
-            )
-        if given.call_id is None and not who.tenant_id:
-            raise InvalidRequest(
-                "a subject or an entity belongs to a tenant: use a key of that tenant, or name a"
-                " call with `call_id`",
-                param="call_id",
-            )
-        if given.agent is None:
-            return
-        if given.call_id is not None:
-            raise InvalidRequest("the call tells its agent; remove `agent`", param="agent")
-        if given.agent not in self.agents:
-            known = ", ".join(sorted(self.agents))
-            raise InvalidRequest(f"no agent {given.agent[:64]!r}; known: {known}", param="agent")
 
 
 def router(
@@ -124,7 +54,11 @@ def router(
 def _add_statements(
     api: APIRouter, recorder: Recorder, principal_of: Callable[[Request], Principal]
 ) -> None:
-    @api.post("/feedback", status_code=201, responses={200: {"model": FeedbackKept, **_KNOWN[200]}})
+    @api.post(
+        "/feedback",
+        status_code=201,
+        responses={200: {"model": FeedbackKept, "description": _KNOWN}},
+    )
     async def state(  # pyright: ignore[reportUnusedFunction] - registered by the decorator
         who: Annotated[Principal, Depends(principal_of)], wanted: FeedbackIn, response: Response
     ) -> FeedbackKept:
@@ -147,7 +81,9 @@ def _add_statements(
         return ErasedOut(erased=await recorder.store.erase(who.tenant_id or None, calls))
 
     @api.post(
-        "/conversions", status_code=201, responses={200: {"model": ConversionOut, **_KNOWN[200]}}
+        "/conversions",
+        status_code=201,
+        responses={200: {"model": ConversionOut, "description": _KNOWN}},
     )
     async def convert(  # pyright: ignore[reportUnusedFunction]
         who: Annotated[Principal, Depends(principal_of)], wanted: ConversionIn, response: Response
@@ -205,10 +141,6 @@ def _add_views(
             feedback=[_said(row) for row in said],
             conversions=[Reached(**row) for row in reached],
         )
-
-
-def _new(kept: Sequence[Kept]) -> list[Mapping[str, Any]]:
-    return [one.row for one in kept if one.is_new]
 
 
 def _days_before(day: date, days: int) -> date:

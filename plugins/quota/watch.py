@@ -1,5 +1,6 @@
 """Reads the tenants' use of their quotas every half minute, in one worker at a time."""
 
+import contextlib
 import uuid
 from collections.abc import Mapping
 from datetime import UTC
@@ -26,11 +27,17 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """)
 
+_GIVE: Final = Script("""
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+return 1
+""")
+
 
 class QuotaWatch:
     """One worker's part; only who holds the lease reads and states the gauge.
 
-    While Redis is away the last reader goes on and nobody takes its place.
+    A reader that fails steps back. While Redis is away the last reader goes on and nobody takes its
+    place.
 
     Args:
         store: the sums.
@@ -55,12 +62,24 @@ class QuotaWatch:
         """
         if not await self._reads():
             return {}
-        uses = await self._store.uses(month_of(self._clock.now().astimezone(UTC)))
-        for use in uses:
-            level = use.level
-            if level is not None and await self._store.claim(use, level):
-                self._alerts.send(alert_of(use, level))
+        done = False
+        try:
+            uses = await self._store.uses(month_of(self._clock.now().astimezone(UTC)))
+            for use in uses:
+                level = use.level
+                if level is not None and await self._store.claim(use, level):
+                    self._alerts.send(alert_of(use, level))
+            done = True
+        finally:
+            if not done:  # given up by the poller as well, which cancels
+                await self._step_back()
         return {USED_RATIO: {(use.tenant_id,): use.ratio for use in uses}}
+
+    async def _step_back(self) -> None:
+        """Let another worker try, which may reach what this one cannot."""
+        self._is_reader = False
+        with contextlib.suppress(RedisAway):
+            await self._link.call(_GIVE, (LEASE,), (self._name,))
 
     async def _reads(self) -> bool:
         try:

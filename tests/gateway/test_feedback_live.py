@@ -1,5 +1,7 @@
 """Feedback, quality, drift and quotas through a gateway with two workers, over real sockets."""
 
+import os
+import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -316,3 +318,37 @@ def test_the_command_states_lists_sums_and_erases(judged: Judged) -> None:
     made = told(gateway, "tenants", "create", f"{tenant}-b", "--monthly-quota", "49.90")
     assert made["monthly_quota_usd"] == "49.9"
     assert "49.9" in sluice(gateway, "tenants", "list").stdout
+
+
+def _processes(parent: int) -> list[int]:
+    """Give a process and its children."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [parent, *map(int, children)]
+
+
+def test_while_postgresql_hangs_nothing_old_is_stated_and_calls_go_on(judged: Judged) -> None:
+    key = judged.gateway.new_key()
+    call_id = judged.answered(key)
+    assert judged.state(key, call_id=call_id, kind="thumbs_up").status_code == 201
+    eventually(lambda: judged.value("sluice_quality_score"), lambda v: v is not None, ROUND_S)
+    pids = {name.lower(): int(pid) for name, pid in judged.gateway.ready["pids"].items()}
+    frozen = _processes(pids["postgresql"])
+    for process in frozen:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        began_s = time.monotonic()
+        for name in ("sluice_reviews_open", "sluice_quality_score"):
+            eventually(lambda n=name: judged.value(n), lambda v: v is None, limit_s=2 * ROUND_S)
+            print(f"{name} is absent after {time.monotonic() - began_s:.0f} s")
+        began_s = time.monotonic()
+        assert judged.gateway.chat(key).status_code == 200
+        assert time.monotonic() - began_s < 2
+        refused = judged.state(key, call_id=call_id, kind="accepted")
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) >= 1
+    finally:
+        for process in frozen:
+            os.kill(process, signal.SIGCONT)
+    eventually(lambda: judged.value("sluice_reviews_open"), lambda v: v == 0, limit_s=ROUND_S)
+    eventually(lambda: judged.value("sluice_quality_score"), lambda v: v is not None, ROUND_S)
+    assert judged.state(key, call_id=call_id, kind="accepted").status_code == 201

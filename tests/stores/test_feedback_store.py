@@ -343,6 +343,20 @@ async def test_one_worker_reads_warns_and_alerts_and_another_follows_it(
     assert (await idle.read())[USED_RATIO] == {("acme",): 0.0}
 
 
+async def test_a_reader_that_cannot_read_lets_another_try(
+    engine: AsyncEngine, link: RedisLink
+) -> None:
+    await _tenant(engine, "acme", "1")
+    nowhere = create_engine("postgresql://nobody@127.0.0.1:1/none")
+    cut_off = QuotaWatch(QuotaStore(nowhere), link, AlertSink(), SetClock())
+    other = QuotaWatch(QuotaStore(engine), link, AlertSink(), SetClock())
+    with pytest.raises(Unavailable):
+        await cut_off.read()
+    assert (await other.read())[USED_RATIO] == {("acme",): 0.0}
+    assert await cut_off.read() == {}  # it does not take the lease from who can
+    await nowhere.dispose()
+
+
 # --- the review queue's gauges -------------------------------------------------------------------
 async def test_the_backlog_counts_what_has_no_decision(engine: AsyncEngine) -> None:
     backlog = Backlog(engine)

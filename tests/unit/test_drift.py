@@ -232,8 +232,8 @@ def test_a_flood_is_sampled() -> None:
         for _ in range(50 * SAMPLES_A_SECOND):
             watch.see("gpt-4o", Signal.ERRORS, 0.0)
         clock.passed_s += 1
-    (detector,) = watch._detectors.values()
-    assert detector.width == 3 * SAMPLES_A_SECOND
+    (watched,) = watch._watched.values()
+    assert watched.detector.width == 3 * SAMPLES_A_SECOND
 
 
 def test_what_is_replayed_counts_at_its_own_time() -> None:

@@ -16,7 +16,7 @@ from plugins.core.identifiers import new_call_id
 from plugins.core.tenant import Principal, Role
 from plugins.feedback.bodies import ConversionIn, Entity, FeedbackIn
 from plugins.feedback.finding import MOST_WAITING, PATIENCE_S, Finder, FoundCall
-from plugins.feedback.routes import Recorder
+from plugins.feedback.recorder import Recorder
 from plugins.feedback.rules import (
     CLOCKS_APART,
     LONGEST_CALL,
