@@ -1,4 +1,4 @@
-"""Compose, image, collector and provisioning: valid to their tools, and in step with one another."""
+"""Compose, image, collector and provisioning: valid to their tools, in step with one another."""
 
 import re
 import subprocess
