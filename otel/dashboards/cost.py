@@ -34,12 +34,16 @@ _THIS_MODEL: Final = to_dashboard(COST, OVERVIEW, "model")
 _THIS_TENANT: Final = to_dashboard(COST, OVERVIEW, "tenant")
 
 DAILY_SPEND: Final = """\
-SELECT day AS "time", model AS metric, sum(cost_usd) AS value
+SELECT day::timestamp AS "time", coalesce(nullif(model, ''), 'none') AS metric,
+  sum(cost_usd) AS value
 FROM ledger_daily
-WHERE $__timeFilter(day) AND agent ~ '^(${agent:regex})$' AND model ~ '^(${model:regex})$'
-GROUP BY day, model
-ORDER BY day, model
+WHERE $__timeFilter(day)
+  AND coalesce(nullif(agent, ''), 'none') ~ '^(${agent:regex})$'
+  AND coalesce(nullif(model, ''), 'none') ~ '^(${model:regex})$'
+GROUP BY 1, 2
+ORDER BY 1, 2
 """
+"""No agent, no model: empty words in the ledger, `none` in the metrics and so in the variables."""
 
 _NOW: Final = Section(
     "Now",
