@@ -26,9 +26,7 @@ _TO_AGENTS: Final = to_dashboard(COST, AGENTS)
 _TO_OVERVIEW: Final = to_dashboard(COST, OVERVIEW)
 _TO_QUALITY: Final = to_dashboard(COST, QUALITY)
 _DEAR: Final = to_traces("Traces")
-_MODEL_TRACES: Final = to_traces(
-    "Traces of this model", gen_ai__request__model="${__field.labels.model}"
-)
+_MODEL_TRACES: Final = to_traces("Traces of this model", sluice__model="${__field.labels.model}")
 _AGENT_TRACES: Final = to_traces("Traces of this agent", sluice__agent="${__field.labels.agent}")
 _THIS_MODEL: Final = to_dashboard(COST, OVERVIEW, "model")
 _THIS_TENANT: Final = to_dashboard(COST, OVERVIEW, "tenant")

@@ -28,9 +28,7 @@ _THIS_AGENT: Final = to_dashboard(OVERVIEW, AGENTS, "agent")
 _THIS_MODEL: Final = to_dashboard(OVERVIEW, COST, "model")
 _FAILED: Final = to_traces("Traces with errors", error="true")
 _SLOW: Final = to_traces("Traces")
-_MODEL_TRACES: Final = to_traces(
-    "Traces of this model", gen_ai__request__model="${__field.labels.model}"
-)
+_MODEL_TRACES: Final = to_traces("Traces of this model", sluice__model="${__field.labels.model}")
 _ON_OFF: Final = {0: ("there", "green"), 1: ("away", "red")}
 _CIRCUIT: Final = {0: ("closed", "green"), 1: ("half open", "orange"), 2: ("open", "red")}
 
@@ -311,7 +309,7 @@ _GATEWAY: Final = Section(
             " calls go to the next tier.",
             COUNT,
             (Query("max by (provider) (sluice_circuit_state)", "{{provider}}"),),
-            (_TO_AGENTS, to_traces("Traces", sluice__provider="${__field.labels.provider}")),
+            (_TO_AGENTS, to_traces("Traces", gen_ai__provider__name="${__field.labels.provider}")),
             Kind.STATES, 12, 6, states=_CIRCUIT,
         ),
         Panel(
@@ -352,7 +350,7 @@ _GATEWAY: Final = Section(
             " tier; over 90 % for 5 minutes: ProviderLimitNearlyFull.",
             SHARE,
             (Query("max by (provider, kind) (sluice_limit_used_ratio)", "{{provider}} {{kind}}"),),
-            (_TO_AGENTS, to_traces("Traces", sluice__provider="${__field.labels.provider}")),
+            (_TO_AGENTS, to_traces("Traces", gen_ai__provider__name="${__field.labels.provider}")),
             Kind.LINES, 8, 7, bad_from=0.9,
         ),
         Panel(

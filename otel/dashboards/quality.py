@@ -23,9 +23,7 @@ _TO_COST: Final = to_dashboard(QUALITY, COST)
 _TO_OVERVIEW: Final = to_dashboard(QUALITY, OVERVIEW)
 _TO_AGENTS: Final = to_dashboard(QUALITY, AGENTS)
 _TRACES: Final = to_traces("Traces of this agent", sluice__agent="${__field.labels.agent}")
-_MODEL_TRACES: Final = to_traces(
-    "Traces of this model", gen_ai__request__model="${__field.labels.model}"
-)
+_MODEL_TRACES: Final = to_traces("Traces of this model", sluice__model="${__field.labels.model}")
 _FLAGGED: Final = to_traces("Traces", sluice__verdict="${__field.labels.verdict}")
 _DRIFT: Final = {0: ("steady", "green"), 1: ("drifted", "red")}
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -170,3 +171,21 @@ def test_provisioned_uids_are_unique_and_match_the_links() -> None:
     uids = [board(path)["uid"] for path in FILES]
     assert sorted(uids) == sorted(TITLES)
     assert TRACES_UID in (OTEL / "grafana/provisioning/datasources/sluice.yml").read_text()
+
+
+def _tags() -> set[str]:
+    found: set[str] = set()
+    for path in FILES:
+        for panel in panels(board(path)):
+            for link in panel["fieldConfig"]["defaults"]["links"]:
+                query = unquote(link["url"])
+                for tags in re.findall(r'"tags":"([^"]*)"', query):
+                    found |= {pair.partition("=")[0] for pair in tags.split(" ")}
+    return found
+
+
+@pytest.mark.parametrize("tag", sorted(_tags() - {"error"}))
+def test_traces_are_looked_for_by_attributes_that_are_written(tag: str) -> None:
+    """`error` is Jaeger's own name for a span whose status is an error."""
+    sources = "".join(p.read_text() for p in (ROOT / "plugins" / "tracing").glob("*.py"))
+    assert f'"{tag}"' in sources
