@@ -50,15 +50,20 @@ class Stack:
 
     def told(self, team: str, state: str) -> set[str]:
         """Names of the alerts that a team has had news of."""
-        return {
-            alert["labels"]["alertname"]
-            for came in self.receivers[team].came
-            for alert in json.loads(came.body)["alerts"]
-            if alert["status"] == state
-        }
+        return names(self.receivers[team], state)
 
     def all_told(self) -> set[str]:
         return {name for team in self.receivers for name in self.told(team, "firing")}
+
+
+def names(receiver: Receiver, state: str) -> set[str]:
+    """Names of the alerts in a state that a receiver has had news of."""
+    return {
+        alert["labels"]["alertname"]
+        for came in receiver.came
+        for alert in json.loads(came.body)["alerts"]
+        if alert["status"] == state
+    }
 
 
 def faster(text: str) -> str:
@@ -79,13 +84,13 @@ def watching(gateway: Gateway, folder: Path, token: str) -> Iterator[Stack]:
         receiver.start()
     alertmanager, prometheus = free_port(), free_port()
     ours = [
-        _alertmanager(folder, alertmanager, receivers),
+        alertmanager_for(folder, alertmanager, receivers),
         _prometheus(folder, prometheus, alertmanager, gateway, token),
     ]
     try:
         url = f"http://127.0.0.1:{prometheus}"
         for port in (alertmanager, prometheus):
-            eventually(lambda p=port: _ready(p), bool, limit_s=20)
+            eventually(lambda p=port: ready(p), bool, limit_s=20)
         yield Stack(gateway, url, receivers)
     finally:
         for process in ours:
@@ -96,14 +101,14 @@ def watching(gateway: Gateway, folder: Path, token: str) -> Iterator[Stack]:
             receiver.stop()
 
 
-def _ready(port: int) -> bool:
+def ready(port: int) -> bool:
     try:
         return httpx.get(f"http://127.0.0.1:{port}/-/ready").status_code == 200
     except httpx.TransportError:
         return False
 
 
-def _alertmanager(
+def alertmanager_for(
     folder: Path, port: int, receivers: dict[str, Receiver]
 ) -> "subprocess.Popen[bytes]":
     """Start it with the project's routes; only addresses and waiting times are replaced."""

@@ -86,6 +86,11 @@ def test_what_has_no_team_goes_by_severity(labels: dict[str, str], receiver: str
     assert _told(alertname="circuit_breaker_opened", **labels) == receiver
 
 
+def test_the_gateways_own_word_of_drift_goes_to_those_who_know_models() -> None:
+    labels = {"service": "sluice", "severity": "medium"}
+    assert _told(alertname="model_drift_detected", **labels) == "ai-team"
+
+
 @pytest.mark.spec("9.3")
 @pytest.mark.parametrize(
     ("name", "severity", "team"),
