@@ -134,8 +134,7 @@ def _panel(panel: Panel) -> _Any:
     if panel.states:
         found = found.mappings([_mapping(panel)])
     found = found.thresholds(_thresholds(panel))
-    links = [_panel_link(link) for link in panel.links]
-    found = found.data_links(links)
+    found = found.data_links([_panel_link(_of_values(panel, link)) for link in panel.links])
     # A panel's own link cannot name the label of a series that nobody clicked on.
     found = found.links([_panel_link(link) for link in panel.links if "__field" not in link.url])
     for query in _targets(panel):
@@ -226,6 +225,13 @@ def _mapping(panel: Panel) -> models.ValueMap:
             for index, (value, (text, color)) in enumerate(sorted(panel.states.items()))
         }
     )
+
+
+def _of_values(panel: Panel, link: Link) -> Link:
+    """Name a label as its panel has it: a table holds labels in columns."""
+    if panel.kind is not Kind.TABLE:
+        return link
+    return Link(link.title, link.url.replace("__field.labels.", "__data.fields."))
 
 
 def _panel_link(link: Link) -> Builder[models.DashboardLink]:

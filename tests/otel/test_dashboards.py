@@ -123,7 +123,9 @@ def test_a_link_names_only_variables_and_labels_that_exist(
     text = json.dumps([target.get("expr", target.get("rawSql")) for target in panel["targets"]])
     for link in panel["fieldConfig"]["defaults"]["links"]:
         assert set(re.findall(r"\$\{(\w+):queryparam\}", link["url"])) <= known
-        for label in re.findall(r"__field\.labels\.(\w+)", link["url"]):
+        place = "__data.fields" if panel["type"] == "table" else "__field.labels"
+        assert set(re.findall(r"__(?:field|data)\.\w+", link["url"])) <= {place}
+        for label in re.findall(rf"{place}\.(\w+)", link["url"]):
             assert re.search(rf"\b{label}\b", text), f"{label} is no label of this panel"
 
 
