@@ -86,7 +86,6 @@ _TABLE: Final = Section(
                 "Tokens in": Column(COUNT, 0),
                 "Tokens out": Column(COUNT, 0),
             },
-            by="agent",
         ),
     ),
 )  # fmt: skip

@@ -202,8 +202,14 @@ _MODELS: Final = Section(
                       "Requests"),
                 Query(f"sum by (model) (increase(sluice_cost_usd_total{{{_BOTH}}}[$__range]))",
                       "Cost"),
-                Query(f"sluice:model_errors:ratio5m{{{_MODEL}}}", "Failed tries, 5 min"),
-                Query(f"sluice:attempt_duration_seconds:p95_5m{{{_MODEL}}}", "P95, 5 min"),
+                Query(
+                    f"max by (model) (sluice:model_errors:ratio5m{{{_MODEL}}})",
+                    "Failed tries, 5 min",
+                ),
+                Query(
+                    f"max by (model) (sluice:attempt_duration_seconds:p95_5m{{{_MODEL}}})",
+                    "P95, 5 min",
+                ),
                 Query(f"max by (model) (sluice_quality_score{{{_MODEL}}})", "Quality"),
                 Query(f"max by (model) (sluice_drift_detected{{{_MODEL}}})", "Drift"),
             ),
@@ -217,7 +223,6 @@ _MODELS: Final = Section(
                 "Quality": Column(SHARE, 0),
                 "Drift": Column("bool_yes_no"),
             },
-            by="model",
         ),
         Panel(
             "Tries by outcome",

@@ -79,7 +79,6 @@ class Panel:
         bad_below: value below which it is red.
         states: what single values are called.
         columns: of a table, by the legend of their query.
-        by: label that a table's rows stand for.
         sql: question to the ledger in place of queries.
         highest: of the axis.
     """
@@ -97,7 +96,6 @@ class Panel:
     bad_below: float | None = None
     states: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
     columns: dict[str, Column] = field(default_factory=dict[str, Column])
-    by: str = ""
     sql: Sql | None = None
     highest: float | None = None
 

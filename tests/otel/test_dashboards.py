@@ -95,6 +95,8 @@ def test_a_panel_says_what_it_shows_in_which_unit(
         named = set(panel["transformations"][1]["options"]["renameByName"].values())
         units = {o["matcher"]["options"] for o in panel["fieldConfig"]["overrides"]}
         assert named == units
+        for target in panel["targets"]:  # a metric's own name would be a column that splits rows
+            assert re.match(r"1 - |histogram_quantile|\w+ by \(", target["expr"])
 
 
 @every_panel
