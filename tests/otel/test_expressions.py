@@ -33,7 +33,7 @@ MAY_BE_EMPTY_ALERTS = {
     "TenantQuotaNearlyUsed": "a quota cannot be nearly used and exceeded at once",
 }
 LONG_ENOUGH_S = 65
-"""The gateway reads quality, quotas and reviews every 30 s, and the rules of a month then see them."""
+"""The gateway reads quality, quotas and reviews every 30 s; a month's rules see them after that."""
 VARIABLES = {
     "$agent": ".*",
     "$model": ".*",
