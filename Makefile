@@ -8,11 +8,12 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed
+GRAFANA_STAMP := tests/otel/grafana/node_modules/.installed
 # A build of PyTorch for the CPU is a file of its own for each platform, found in whatever index or
 # folder pip is configured with; its hash differs by place, so that it is pinned by version alone.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test test-unit test-vllm torture check bench bench-store spec clean
+.PHONY: run test test-unit test-vllm test-otel torture check bench bench-store spec clean
 .DEFAULT_GOAL := run
 
 $(STAMP): requirements.lock pyproject.toml
@@ -31,6 +32,12 @@ $(DEV_STAMP): $(STAMP) tests/requirements.lock
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $@
 
+# Grafana's own types, to check the dashboards with; the lock names hashes and no place.
+$(GRAFANA_STAMP): tests/otel/grafana/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer (apt-get install nodejs npm)"; exit 1; }
+	@cd tests/otel/grafana && npm ci --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
 # vLLM pulls in packages for GPUs, pictures and sound (triton, torchvision, ...): --no-deps leaves out
 # all that the lock does not name.
 $(VLLM_STAMP): tests/vllm/requirements.lock
@@ -47,7 +54,7 @@ run: $(STAMP)
 
 ## The whole suite on real embedded engines; no Docker, no network.
 test: $(DEV_STAMP)
-	@$(BIN)/python -m pytest -m "not torture and not vllm" $(ARGS)
+	@$(BIN)/python -m pytest -m "not torture and not vllm and not otel" $(ARGS)
 
 ## The quick part: nothing starts, under half a minute.
 test-unit: $(DEV_STAMP)
@@ -56,6 +63,10 @@ test-unit: $(DEV_STAMP)
 ## The self-hosted tier on real vLLM, without a GPU: tiny models, three servers, 10 GB of memory.
 test-vllm: $(DEV_STAMP) $(VLLM_STAMP)
 	@$(BIN)/python -m pytest tests/vllm -m "vllm and not torture" -s $(ARGS)
+
+## Rules, dashboards and files of otel/ with the real tools; needs prometheus, prometheus-alertmanager, node and npm.
+test-otel: $(DEV_STAMP) $(GRAFANA_STAMP)
+	@$(BIN)/python -m pytest tests/otel -m "otel and not torture" $(ARGS)
 
 ## Many minutes: kills, outages, thousands of malformed requests.
 torture: $(DEV_STAMP) $(VLLM_STAMP)
@@ -82,4 +93,4 @@ spec: $(DEV_STAMP)
 	@$(BIN)/python -m tests.spec_report $(ARGS)
 
 clean:
-	@rm -rf $(VENV) $(VLLM_VENV) .sluice .pytest_cache .ruff_cache .hypothesis
+	@rm -rf tests/otel/grafana/node_modules $(VENV) $(VLLM_VENV) .sluice .pytest_cache .ruff_cache .hypothesis

@@ -30,6 +30,9 @@ def up(
     ),
     data_dir: Annotated[Path, typer.Option(help="Kept between runs.")] = Path(".sluice"),
     log_level: Annotated[LogLevel, typer.Option(help="Of logs/proxy.log.")] = LogLevel.ERROR,
+    observe: Annotated[
+        bool, typer.Option(help="Start Prometheus, Alertmanager, Phoenix, where installed.")
+    ] = False,
     ready_file: Annotated[
         Path | None, typer.Option(help="Written when ready: addresses, pids, keys (JSON).")
     ] = None,
@@ -39,6 +42,7 @@ def up(
     DATABASE_URL and REDIS_URL name stores of your own; without them embedded ones are started.
     OPENAI_API_KEY, ANTHROPIC_API_KEY, COHERE_API_KEY, DEEPGRAM_API_KEY, ELEVENLABS_API_KEY and
     VLLM_API_BASE name real providers; for each that is missing a local stand-in practises.
+    SLUICE_PHOENIX names the environment that Phoenix is installed in, for --observe.
     """
     from plugins.cli import up_gateway
     from plugins.cli.up_console import Report
@@ -50,6 +54,7 @@ def up(
         config=config,
         data_dir=data_dir,
         log_level=log_level.value,
+        observe=observe,
         ready_file=ready_file,
     )
     raise typer.Exit(up_gateway.run(options, Report()))

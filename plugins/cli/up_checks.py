@@ -46,6 +46,11 @@ def free_port(host: str) -> int:
         return port
 
 
+def is_free(host: str, port: int) -> bool:
+    """Tell whether a port can be listened on at this moment."""
+    return _bind_fault(host, port) is None
+
+
 def check_port(host: str, port: int) -> None:
     """See whether the gateway may listen there.
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from plugins.cli import up_checks as checks
 from plugins.cli import up_environment as environment
+from plugins.cli import up_observe as observing
 from plugins.cli import up_services as services
 from plugins.cli.up_console import Report, Welcome
 from plugins.cli.up_environment import UpError
@@ -44,6 +45,7 @@ class Options:
     data_dir: Path
     log_level: str
     ready_file: Path | None = None
+    observe: bool = False
 
 
 class Gateway:
@@ -66,6 +68,7 @@ class Gateway:
         self._postgres: EmbeddedPostgres | None = None
         self._redis: EmbeddedRedis | None = None
         self._ready: dict[str, object] = {}
+        self._observers: observing.Observers | None = None
 
     def start(self) -> None:
         """Start everything and wait until the first call can be made.
@@ -79,15 +82,17 @@ class Gateway:
         database_url, redis_url = self._stores()
         secret = environment.secret(os.environ, self._data_dir)
         upstream, practice = self._practice()
+        self._find_observers()
         proxy = self._proxy(database_url, redis_url, secret, upstream)
         self._spawn(proxy, *practice)
         self._start_engines()
         made = self._prepare_database(database_url, secret)
         self._gate.open()
         self._await(proxy, *practice)
+        observed = self._start_observers()
         welcome = self._welcome(made, upstream.practising)
         self._note_ready(welcome, database_url, redis_url, practice)
-        for line in welcome.lines():
+        for line in [*welcome.lines(), *observed]:
             self._report.say(line)
 
     def supervise(self) -> None:
@@ -137,6 +142,7 @@ class Gateway:
         nowhere = services.Place("127.0.0.1", 0)
         services.practice(nowhere, self._data_dir, {}).end_leftover()
         services.proxy(nowhere, self._data_dir, {}, Gate()).end_leftover()
+        observing.end_leftovers(self._data_dir)
 
     def _stores(self) -> tuple[str, str]:
         """Decide which stores to use, and see whether the operator's own are there."""
@@ -188,6 +194,7 @@ class Gateway:
         )
         environ = environment.proxy_environment(os.environ, settled, upstream)
         environ["SLUICE_WORKERS"] = str(options.workers)
+        environ |= self._observers.variables if self._observers else {}
         more = ("--config", str(settled.config), "--num_workers", str(options.workers))
         return services.proxy(self._place, self._data_dir, environ, self._gate, *more)
 
@@ -197,6 +204,24 @@ class Gateway:
             rotate(service.log)
             self._running.append(service)
             service.spawn()
+
+    def _find_observers(self) -> None:
+        """Set up what watches the gateway, whose environment depends on it."""
+        if self._options.observe:
+            setting = observing.Setting(self._place, self._data_dir, ROOT / "otel", os.environ)
+            self._observers = observing.observers(setting)
+
+    def _start_observers(self) -> list[str]:
+        """Start what watches the gateway; one that fails is said and keeps nobody waiting."""
+        if self._observers is None:
+            return []
+        self._spawn(*self._observers.programs)
+        failed = observing.unready(self._observers.programs)
+        self._ready["observers"] = self._observers.urls
+        return [
+            *self._observers.lines(),
+            *(f"  {_failure(one, observing.READY_S)}" for one in failed),
+        ]
 
     def _start_engines(self) -> None:
         """Start the embedded engines, of which PostgreSQL first makes its cluster."""
@@ -289,11 +314,11 @@ class Gateway:
             environment.keep_private(path, json.dumps(self._ready | {"pids": pids}, indent=1))
 
 
-def _failure(program: Program) -> str:
+def _failure(program: Program, limit_s: float = READY_LIMIT_S) -> str:
     """Say why a program does not serve."""
     said = services.telling_line(program.log, program.log_from) or "it said nothing"
     if program.alive:
-        what = f"is not ready after {READY_LIMIT_S:.0f} s"
+        what = f"is not ready after {limit_s:.0f} s"
     else:
         what = f"ended ({ending(program.exit_code)})"
     return f"the {program.name} {what}: {said} (see {program.log})"

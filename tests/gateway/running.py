@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,6 +150,7 @@ def running(
     probe: bool = False,
     config: Path | None = None,
     policy: dict[str, Any] | None = None,
+    options: Sequence[str] = (),
     **variables: str,
 ) -> Iterator[Gateway]:
     """Start `sluice up` on a free port; stop it as an operator would.
@@ -160,6 +161,7 @@ def running(
         probe: plug the tests' probe in.
         config: in place of the project's own `proxy_config.yaml`; not with `policy`.
         policy: sections of `sluice:` in place of the project's own; not with `probe`.
+        options: more of the command line.
         variables: more of the environment.
     """
     port = free_port()
@@ -167,7 +169,7 @@ def running(
     probe_file = data_dir / "probe.jsonl"
     command = [sys.executable, "-m", "plugins.cli", "up", "--port", str(port)]
     command += ["--data-dir", str(data_dir / "sluice"), "--workers", str(workers)]
-    command += ["--ready-file", str(ready_file)]
+    command += ["--ready-file", str(ready_file), *options]
     if probe:
         config = _probed_config(data_dir, config or ROOT / "proxy_config.yaml")
     elif policy:
