@@ -30,10 +30,12 @@ from plugins.quota.store import QuotaStore
 from plugins.quota.watch import LEASE, QuotaWatch
 from plugins.review.backlog import Backlog
 from plugins.review.families import OLDEST, OPEN
+from plugins.review.rules import Reason, State
+from plugins.review.store import NewItem, Reviewer, ReviewStore, Taken
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
 from plugins.store.tables import ai_conversions, ai_feedback, tenants
-from tests.making import NOON, a_call
+from tests.making import NOON, SEALS, a_call
 from tests.remembering import SetClock
 
 
@@ -42,7 +44,7 @@ async def _called(
 ) -> list[FoundCall]:
     """Put calls into the ledger, as the feedback finds them."""
     calls = [a_call(tenant_id, **changes) for _ in range(count)]
-    await LedgerStore(engine).record([encode(call) for call in calls])
+    await LedgerStore(engine, SEALS).record([encode(call) for call in calls])
     found = await FeedbackStore(engine).calls(None, [call.id for call in calls])
     return [found[call.id] for call in calls]
 
@@ -361,17 +363,19 @@ async def test_a_reader_that_cannot_read_lets_another_try(
 async def test_the_backlog_counts_what_has_no_decision(engine: AsyncEngine) -> None:
     backlog = Backlog(engine)
     assert await backlog.read() == {OPEN: {(): 0.0}, OLDEST: {(): 0.0}}
-    states = ("open", "claimed", "approved", "edited", "overridden", "rejected")
-    async with engine.begin() as connection:
-        for index, state in enumerate(states):
-            await connection.execute(
-                text(
-                    "INSERT INTO review_items (tenant_id, call_id, reason, state, created_at)"
-                    " VALUES ('acme', :call, 'flagged', :state,"
-                    " now() - make_interval(mins => :age))"
-                ),
-                {"call": new_call_id(), "state": state, "age": index + 1},
-            )
+    queue, reviewer = ReviewStore(engine), Reviewer("anna", None)
+    now = datetime.now(UTC)
+    await queue.add(
+        [
+            NewItem(new_call_id(), "acme", None, [Reason.FLAG], now - timedelta(minutes=minutes))
+            for minutes in (3, 2, 1)
+        ]
+    )
+    for decision in (Taken(State.REJECTED, "made up", None, "k"), None):
+        item = await queue.claim_next(reviewer)
+        assert item is not None
+        if decision is not None:
+            await queue.decide(reviewer, item["id"], item["version"], decision)
     read = await backlog.read()
     assert read[OPEN] == {(): 2.0}
     assert 119 <= read[OLDEST][()] < 150
