@@ -37,6 +37,7 @@ from plugins.cache.stage import CacheStage
 from plugins.cache.store import CacheStore
 from plugins.core.call import Attempt, Call
 from plugins.core.clock import Clock, SystemClock
+from plugins.core.events import EventPort
 from plugins.core.limit import RateLimit
 from plugins.core.metrics import Metrics
 from plugins.core.money import ZERO
@@ -70,8 +71,9 @@ from plugins.tenancy.rules import KeyHasher
 from plugins.tenancy.store import KeyDirectory, TenantStore
 from plugins.tracing import sdk
 from plugins.tracing.attributes import Upstream
-from plugins.tracing.outbox import Outbox
-from plugins.tracing.stage import CapturingStage, SilentStage, TracingStage
+from plugins.tracing.measures import Measures
+from plugins.tracing.stage import CapturingStage, MeasuringStage, SilentStage, TracingStage
+from plugins.tracing.telemetry import Telemetry, telemetry
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Parts:
     metrics_folder: Path | None
     sampler: Sampler
     limiter: Limiter
-    traces: Outbox | None
+    telemetry: Telemetry
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -199,7 +201,8 @@ def build(
     replicas, scraper = _replicas(configuration, clock)
     metrics, metrics_folder = _metrics(environment.data_dir / "metrics")
     alerts = _alerts(configuration.policy.alerts, link, metrics, clock)
-    circuits = _circuits(configuration, link, clock, metrics, alerts)
+    ways = _telemetry(configuration, metrics)
+    circuits = _circuits(configuration, link, clock, metrics, alerts, OtelEvents(ways.logs))
     directory = KeyDirectory(engine, hasher, clock)
     limiter = Limiter(link, clock, workers=environment.workers)
     readings = _readings(configuration, circuits, link, directory, spool, alerts, limiter)
@@ -233,7 +236,7 @@ def build(
         metrics_folder=metrics_folder,
         sampler=Sampler(metrics, readings),
         limiter=limiter,
-        traces=_traces(metrics),
+        telemetry=ways,
     )
 
 
@@ -265,28 +268,28 @@ def _metrics(folder: Path) -> tuple[Metrics, Path | None]:
         return NoMetrics(), None
 
 
-def _traces(metrics: Metrics) -> Outbox | None:
-    """Make the way out for traces; None when the environment names no place for them."""
+def _telemetry(configuration: Configuration, metrics: Metrics) -> Telemetry:
+    known = upstreams(tuple(configuration.deployments.values()), os.environ)
     try:
-        target = sdk.target_of(os.environ, "TRACES")
+        return telemetry(metrics, known)
     except ValueError as error:
         raise ConfigurationError([str(error)]) from None
-    if target is None:
-        return None
-    return Outbox(sdk.span_exporter(target), sdk.envelope(), metrics)
 
 
 def _tracing(parts: Parts) -> Stage:
-    if parts.traces is None:
-        return SilentStage()
+    ways = parts.telemetry
+    if ways.traces is None:
+        measured = isinstance(ways.measures, Measures)
+        return MeasuringStage(ways.measures) if measured else SilentStage()
     policy = parts.configuration.policy.tracing
     tenants = policy.capture_content
     make = partial(CapturingStage, tenants) if tenants else TracingStage
     return make(
-        parts.traces,
+        ways.traces,
         policy.sampling,
         upstreams(parts.deployments, os.environ),
         parts.metrics,
+        measures=ways.measures,
         older_names=sdk.wants_older_names(os.environ),
     )
 
@@ -321,11 +324,12 @@ def _circuits(
     clock: Clock,
     metrics: Metrics,
     alerts: Dispatcher,
+    events: EventPort,
 ) -> Circuits:
     listeners = (
         signals.logged,
         signals.counted(metrics),
-        signals.traced(OtelEvents()),
+        signals.traced(events),
         signals.alerted(alerts),
     )
     policy = configuration.policy.breaker.policy

@@ -86,8 +86,7 @@ async def install() -> None:
         clock=parts.clock,
     )
     host.put_before(door)
-    if parts.traces is not None:
-        host.at_shutdown(parts.traces.close)
+    host.at_shutdown(parts.telemetry.close)
     _tasks.extend(
         asyncio.create_task(work)
         for work in (
@@ -99,7 +98,7 @@ async def install() -> None:
             parts.alerts.run(),
             parts.sampler.run(),
             parts.limiter.run(),
-            *([parts.traces.run()] if parts.traces else []),
+            *([parts.telemetry.traces.run()] if parts.telemetry.traces else []),
             _open(door, application, parts, plugged),
         )
     )

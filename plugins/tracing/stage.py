@@ -15,6 +15,7 @@ from plugins.tracing import names
 from plugins.tracing.attributes import Upstream
 from plugins.tracing.content import KEPT_BYTES, input_messages, output_messages
 from plugins.tracing.families import TRACES
+from plugins.tracing.measures import NoMeasures
 from plugins.tracing.outbox import Outbox
 from plugins.tracing.rules import spans_of
 from plugins.tracing.sampling import Sampling
@@ -30,6 +31,20 @@ class SilentStage(Stage):
     name: str = "tracing"
 
 
+class MeasuringStage(Stage):
+    """Measures and traces nothing: metrics have somewhere to go, spans have not."""
+
+    name: str = "tracing"
+
+    def __init__(self, measures: NoMeasures) -> None:
+        self._measures: Final = measures
+
+    @override
+    async def observe(self, call: Call) -> None:
+        """Measure the call's tries."""
+        self._measures.of(call)
+
+
 class TracingStage(Stage):
     """Tracing that sends.
 
@@ -38,6 +53,7 @@ class TracingStage(Stage):
         sampling: decides which traces are kept.
         upstreams: what stands behind each deployment.
         metrics: counts traces.
+        measures: measures the tries too.
         older_names: add the attribute names of earlier conventions.
     """
 
@@ -50,12 +66,14 @@ class TracingStage(Stage):
         upstreams: Mapping[str, Upstream],
         metrics: Metrics,
         *,
+        measures: NoMeasures | None = None,
         older_names: bool = False,
     ) -> None:
         self._outbox: Final = outbox
         self._sampling: Final = sampling
         self._upstreams: Final = upstreams
         self._metrics: Final = metrics
+        self._measures: Final = measures or NoMeasures()
         self._older_names: Final = older_names
 
     @override
@@ -69,6 +87,7 @@ class TracingStage(Stage):
     @override
     async def observe(self, call: Call) -> None:
         """Make the spans, if the trace is kept."""
+        self._measures.of(call)
         reason = self._sampling.reason(call)
         self._metrics.add(TRACES, "no" if reason is None else "yes")
         if reason is None:
