@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -40,6 +40,7 @@ from plugins.cache.store import CacheStore
 from plugins.core.call import Attempt, Call
 from plugins.core.chain import Seals
 from plugins.core.clock import Clock, SystemClock
+from plugins.core.events import EventPort
 from plugins.core.limit import RateLimit
 from plugins.core.lineage import NoWitness, Witness
 from plugins.core.metrics import Metrics, among
@@ -100,8 +101,12 @@ from plugins.tenancy.rules import KeyHasher
 from plugins.tenancy.store import KeyDirectory, TenantStore
 from plugins.tracing import sdk
 from plugins.tracing.attributes import Upstream
-from plugins.tracing.outbox import Outbox
-from plugins.tracing.stage import CapturingStage, SilentStage, TracingStage
+from plugins.tracing.measures import Measures
+from plugins.tracing.stage import CapturingStage, MeasuringStage, SilentStage, TracingStage
+from plugins.tracing.telemetry import Telemetry, telemetry
+
+if TYPE_CHECKING:
+    from plugins.tracing.host_spans import HostSpans
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,22 +137,23 @@ class Parts:
     metrics_folder: Path | None
     sampler: Sampler
     limiter: Limiter
-    traces: Outbox | None
     listener: LineageStage
     tenant_keys: TenantKeys
     lineage: LineageStore
     eraser: Eraser
     retention: Retention
 
-    @property
-    def witness(self) -> Witness:
-        """Give who says what was asked and answered; with the plugin off, nobody does."""
-        return self.listener if "lineage" in self.configuration.plugins else NoWitness()
-
     feedback: Recorder
     drift: Watch
     drift_telling: Telling
     poller: Poller
+    telemetry: Telemetry
+    host_spans: "HostSpans | None"
+
+    @property
+    def witness(self) -> Witness:
+        """Give who says what was asked and answered; with the plugin off, nobody does."""
+        return self.listener if "lineage" in self.configuration.plugins else NoWitness()
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -259,7 +265,8 @@ def build(
     replicas, scraper = _replicas(configuration, clock)
     metrics, metrics_folder = _metrics(environment.data_dir / "metrics")
     alerts = _alerts(configuration.policy.alerts, link, metrics, clock)
-    circuits = _circuits(configuration, link, clock, metrics, alerts)
+    ways = _telemetry(configuration, metrics)
+    circuits = _circuits(configuration, link, clock, metrics, alerts, OtelEvents(ways.logs))
     directory = KeyDirectory(engine, hasher, clock)
     limiter = Limiter(link, clock, workers=environment.workers)
     drain = Drain(link, spool, ledger, engine, clock)
@@ -316,7 +323,6 @@ def build(
         metrics_folder=metrics_folder,
         sampler=Sampler(metrics, readings),
         limiter=limiter,
-        traces=_traces(metrics),
         listener=LineageStage(tenant_keys, configuration.policy.lineage.policy),
         tenant_keys=tenant_keys,
         lineage=LineageStore(engine),
@@ -326,6 +332,8 @@ def build(
         drift=drift,
         drift_telling=telling,
         poller=Poller(metrics, polls),
+        telemetry=ways,
+        host_spans=_host_spans(configuration, ways),
     )
 
 
@@ -368,28 +376,38 @@ def _metrics(folder: Path) -> tuple[Metrics, Path | None]:
         return NoMetrics(), None
 
 
-def _traces(metrics: Metrics) -> Outbox | None:
-    """Make the way out for traces; None when the environment names no place for them."""
+def _telemetry(configuration: Configuration, metrics: Metrics) -> Telemetry:
+    known = upstreams(tuple(configuration.deployments.values()), os.environ)
     try:
-        target = sdk.target_of(os.environ, "TRACES")
+        return telemetry(metrics, known)
     except ValueError as error:
         raise ConfigurationError([str(error)]) from None
-    if target is None:
+
+
+def _host_spans(configuration: Configuration, ways: Telemetry) -> "HostSpans | None":
+    on = configuration.policy.tracing.host_spans and "tracing" in configuration.plugins
+    if not on or ways.traces is None:
         return None
-    return Outbox(sdk.span_exporter(target), sdk.envelope(), metrics)
+    from plugins.tracing.host_spans import HostSpans
+
+    return HostSpans(ways.traces)
 
 
 def _tracing(parts: Parts) -> Stage:
-    if parts.traces is None:
-        return SilentStage()
+    ways = parts.telemetry
+    if ways.traces is None:
+        measured = isinstance(ways.measures, Measures)
+        return MeasuringStage(ways.measures) if measured else SilentStage()
     policy = parts.configuration.policy.tracing
     tenants = policy.capture_content
     make = partial(CapturingStage, tenants) if tenants else TracingStage
     return make(
-        parts.traces,
+        ways.traces,
         policy.sampling,
         upstreams(parts.deployments, os.environ),
         parts.metrics,
+        measures=ways.measures,
+        host_spans=parts.host_spans,
         older_names=sdk.wants_older_names(os.environ),
     )
 
@@ -424,11 +442,12 @@ def _circuits(
     clock: Clock,
     metrics: Metrics,
     alerts: Dispatcher,
+    events: EventPort,
 ) -> Circuits:
     listeners = (
         signals.logged,
         signals.counted(metrics),
-        signals.traced(OtelEvents()),
+        signals.traced(events),
         signals.alerted(alerts),
     )
     policy = configuration.policy.breaker.policy

@@ -221,7 +221,7 @@ def over_grpc() -> Receiver:
 
 def _spans_of(request: trace_service_pb2.ExportTraceServiceRequest) -> Iterator[SpanSeen]:
     for resource in request.resource_spans:
-        origin = _plain(resource.resource.attributes)
+        origin = plain(resource.resource.attributes)
         for scope in resource.scope_spans:
             for span in scope.spans:
                 yield SpanSeen(
@@ -234,14 +234,14 @@ def _spans_of(request: trace_service_pb2.ExportTraceServiceRequest) -> Iterator[
                     ended_ns=span.end_time_unix_nano,
                     failed=span.status.code == Status.STATUS_CODE_ERROR,
                     message=span.status.message,
-                    attributes=_plain(span.attributes),
-                    events=[(e.name, e.time_unix_nano, _plain(e.attributes)) for e in span.events],
+                    attributes=plain(span.attributes),
+                    events=[(e.name, e.time_unix_nano, plain(e.attributes)) for e in span.events],
                     resource=origin,
                     scope=scope.scope.name,
                 )
 
 
-def _plain(pairs: Any) -> dict[str, Any]:
+def plain(pairs: Any) -> dict[str, Any]:
     return {pair.key: _value(pair.value) for pair in pairs}
 
 

@@ -1,8 +1,8 @@
 """Events for OpenTelemetry: on the span that is running, and as a log record of its own.
 
-Only OpenTelemetry's API is needed. Without an SDK in the process both are no-ops by its design;
-with one, the record goes where the SDK sends logs, also when no span is running, as when an
-operator or a background task changes something.
+Only OpenTelemetry's API is needed. Without a provider both are no-ops by its design; with one
+(`plugins/tracing` makes it, where the environment names a place for logs) the record goes out also
+when no span is running, as when an operator or a background task changes something.
 """
 
 import logging

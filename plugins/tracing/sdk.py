@@ -20,6 +20,8 @@ from typing_extensions import override
 from plugins.tracing.wire import Envelope
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import LogRecordExporter
     from opentelemetry.sdk.resources import Resource
 
     from plugins.tracing.outbox import Exporter
@@ -28,7 +30,11 @@ SCOPE: Final = "sluice"
 _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _PROTOCOL: Final = "OTEL_EXPORTER_OTLP_PROTOCOL"
 _PROTOCOLS: Final = frozenset({"grpc", "http/protobuf"})
-_LOUD: Final = ("opentelemetry.exporter.otlp", "opentelemetry.sdk.metrics")
+_LOUD: Final = (
+    "opentelemetry.exporter.otlp",
+    "opentelemetry.sdk.metrics",
+    "opentelemetry.sdk._shared_internal",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,27 @@ def _over_grpc() -> "Exporter":
             return 0
 
     return OverGrpc()
+
+
+def log_provider(target: Target) -> "LoggerProvider":
+    """Give log records a way out: they are few, so the SDK's own batches will do."""
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor
+
+    quieten()
+    provider = LoggerProvider(resource(), shutdown_on_exit=False)
+    provider.add_log_record_processor(BatchLogRecordProcessor(_log_exporter(target)))
+    return provider
+
+
+def _log_exporter(target: Target) -> "LogRecordExporter":
+    if target.protocol == "grpc":
+        from opentelemetry.exporter.otlp.proto.grpc._log_exporter import OTLPLogExporter
+
+        return OTLPLogExporter()
+    from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter as OverHttp
+
+    return OverHttp()
 
 
 def quieten() -> None:

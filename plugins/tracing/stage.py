@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
@@ -15,11 +15,15 @@ from plugins.tracing import names
 from plugins.tracing.attributes import Upstream
 from plugins.tracing.content import KEPT_BYTES, input_messages, output_messages
 from plugins.tracing.families import TRACES
+from plugins.tracing.measures import NoMeasures
 from plugins.tracing.outbox import Outbox
 from plugins.tracing.rules import spans_of
 from plugins.tracing.sampling import Sampling
 from plugins.tracing.spans import Span
 from plugins.tracing.wire import span_bytes
+
+if TYPE_CHECKING:
+    from plugins.tracing.host_spans import HostSpans
 
 _NOTE: Final = "tracing"
 
@@ -30,6 +34,20 @@ class SilentStage(Stage):
     name: str = "tracing"
 
 
+class MeasuringStage(Stage):
+    """Measures and traces nothing: metrics have somewhere to go, spans have not."""
+
+    name: str = "tracing"
+
+    def __init__(self, measures: NoMeasures) -> None:
+        self._measures: Final = measures
+
+    @override
+    async def observe(self, call: Call) -> None:
+        """Measure the call's tries."""
+        self._measures.of(call)
+
+
 class TracingStage(Stage):
     """Tracing that sends.
 
@@ -38,6 +56,8 @@ class TracingStage(Stage):
         sampling: decides which traces are kept.
         upstreams: what stands behind each deployment.
         metrics: counts traces.
+        measures: measures the tries too.
+        host_spans: LiteLLM's own spans, which are kept or not with ours.
         older_names: add the attribute names of earlier conventions.
     """
 
@@ -50,12 +70,16 @@ class TracingStage(Stage):
         upstreams: Mapping[str, Upstream],
         metrics: Metrics,
         *,
+        measures: NoMeasures | None = None,
+        host_spans: "HostSpans | None" = None,
         older_names: bool = False,
     ) -> None:
         self._outbox: Final = outbox
         self._sampling: Final = sampling
         self._upstreams: Final = upstreams
         self._metrics: Final = metrics
+        self._measures: Final = measures or NoMeasures()
+        self._host_spans: Final = host_spans
         self._older_names: Final = older_names
 
     @override
@@ -69,8 +93,11 @@ class TracingStage(Stage):
     @override
     async def observe(self, call: Call) -> None:
         """Make the spans, if the trace is kept."""
+        self._measures.of(call)
         reason = self._sampling.reason(call)
         self._metrics.add(TRACES, "no" if reason is None else "yes")
+        if self._host_spans is not None:
+            self._host_spans.decide(call.trace.trace_id, kept=reason is not None)
         if reason is None:
             return
         spans = spans_of(call, self._upstreams, older_names=self._older_names)

@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from plugins.core.call import Attempt, Call, Outcome
 from plugins.core.identifiers import new_call_id
 from plugins.core.trace import trace_of
 from plugins.core.verdict import Action, Finding, Verdict
+from plugins.policy import Tracing
 from plugins.tracing.sampling import Sampling
 from tests.making import a_call
 
@@ -76,3 +78,21 @@ def test_the_identifier_alone_decides_and_a_larger_share_keeps_all_of_a_smaller(
     assert Sampling(1.0).reason(call) == "share"
     again = a_quick_call(f"00-{number:032x}-{'c' * 16}-00")
     assert Sampling(small).reason(again) == Sampling(small).reason(call)
+
+
+def test_the_configurations_section_becomes_the_rule() -> None:
+    stated = Tracing.model_validate(
+        {"share": 0.1, "slower_than_s": 3, "dearer_than_usd": "0.50", "capture_content": ["acme"]}
+    )
+    assert stated.sampling == Sampling(0.1, 3.0, Decimal("0.50"))
+    assert stated.capture_content == {"acme"}
+    assert not stated.host_spans
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"share": 1.1}, {"share": -0.1}, {"slower_than_s": 0}, {"dearer_than_usd": 0}, {"x": 1}],
+)
+def test_a_section_that_cannot_be_meant_is_a_fault(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Tracing.model_validate(wrong)
