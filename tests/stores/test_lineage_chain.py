@@ -124,6 +124,7 @@ async def test_a_sound_chain_verifies_with_an_erased_row_in_it(chain: AsyncEngin
 
 
 @pytest.mark.parametrize("column", [column.name for column in ledger.columns])
+@pytest.mark.spec("14.2")
 async def test_another_value_in_any_column_is_found_with_its_place(
     chain: AsyncEngine, column: str
 ) -> None:
@@ -175,6 +176,7 @@ DELETED = [(1, Wrong.MISSING), (AT, Wrong.MISSING), (ROWS - 1, Wrong.MISSING), (
 
 
 @pytest.mark.parametrize(("place", "wrong"), DELETED)
+@pytest.mark.spec("14.2")
 async def test_a_deleted_row_is_found_also_the_last(
     chain: AsyncEngine, place: int, wrong: Wrong
 ) -> None:
@@ -418,6 +420,7 @@ async def test_a_batch_that_is_split_for_a_misfit_keeps_chain_and_sums_whole(
 
 @pytest.mark.torture
 @pytest.mark.timeout(900)
+@pytest.mark.spec("14.2")
 async def test_any_single_tampering_among_100_000_rows_is_found(engine: AsyncEngine) -> None:
     rows, draw = 100_000, random.Random(11)
     store = LedgerStore(engine, SEALS)

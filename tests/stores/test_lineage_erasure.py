@@ -147,6 +147,7 @@ async def _rows(world: World) -> dict[str, Any]:
         return {row.call_id: row for row in await connection.execute(select(ledger))}
 
 
+@pytest.mark.spec("14.2")
 async def test_no_byte_of_the_subject_is_left_and_the_chain_verifies(world: World) -> None:
     parent = await world.settle(janes())
     child = await world.settle(
