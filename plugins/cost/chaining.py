@@ -29,7 +29,7 @@ from plugins.store import erasing
 from plugins.store.tables import ledger, ledger_daily
 
 AT_ONCE: Final = 25
-"""Rows that are prepared before other calls of this worker have their turn: about 1 ms."""
+"""Rows that are prepared before other calls of this worker have their turn: 0.4 ms' work."""
 _LATER: Final = frozenset({"erased_at", "erasure_id"})
 _COLUMNS: Final = tuple(c for c in ledger.columns if c.name not in _LATER)
 _KEY: Final = ("tenant_id", "day", "agent", "model")
@@ -207,8 +207,10 @@ async def record(connection: AsyncConnection, seals: Seals, prepared: Sequence[P
             fresh.append(one)
     if not fresh:
         return
-    for one in fresh:
+    for number, one in enumerate(fresh, 1):
         _place(heads[one.tenant_id], one, now)
+        if number % (4 * AT_ONCE) == 0:
+            await asyncio.sleep(0)
     rows = orjson.dumps([one.row for one in fresh]).decode()
     await connection.execute(_INSERT, {"entries": rows})
     await _move(connection, seals, heads, {one.tenant_id for one in fresh})
