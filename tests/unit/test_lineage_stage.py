@@ -13,6 +13,7 @@ import pytest
 from plugins.core.call import Call, Outcome, Recalled
 from plugins.core.errors import Unavailable
 from plugins.core.stage import rota_of
+from plugins.cost.stage import LedgerStage
 from plugins.lineage.stage import LARGE, LineageStage
 from plugins.lineage.texts import Text, TextPolicy, seal, unseal
 from tests.making import a_call
@@ -169,3 +170,23 @@ def test_lineage_hears_answers_after_every_stage_that_may_change_them() -> None:
     assert list(STAGES).index("lineage") == len(STAGES) - 2
     assert a_stage().last
     assert rota_of((a_stage(),)).settle == ()
+
+
+async def test_a_witness_that_fails_costs_the_row_its_digests_and_nothing_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kept: list[bytes] = []
+
+    class Log:
+        async def append(self, entry: bytes) -> str:
+            kept.append(entry)
+            return "redis"
+
+    class Broken:
+        async def evidence(self, call: Call) -> dict[str, Any]:
+            raise ZeroDivisionError
+
+    stage = LedgerStage({}, Log(), Broken())  # pyright: ignore[reportArgumentType]
+    assert await stage.settle(a_call(body=BODY)) is None
+    assert "salt" not in orjson.loads(kept[0])
+    assert "recorded without digests" in caplog.text
