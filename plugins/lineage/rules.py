@@ -135,6 +135,11 @@ class Verifier:
             for row in group:
                 yield self._fault(Wrong.INSERTED, row, "has a place that no row is given")
             return
+        if seq <= self.seq:  # only a file can have rows in another order than that of their places
+            self._gaps = [gap for gap in self._gaps if gap != (seq, seq)]
+            for row in group:
+                yield self._fault(Wrong.REORDERED, row, f"stands after row {self.seq}")
+            return
         if seq > self.seq + 1:
             self._gaps.append((self.seq + 1, seq - 1))
             self.before = None
