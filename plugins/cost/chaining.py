@@ -291,6 +291,21 @@ async def _erase_late(
         await erasing.erase(connection, seals, order, found)
 
 
+async def is_ordered_erased(
+    connection: AsyncConnection, seals: Seals, entry: Mapping[str, Any]
+) -> bool:
+    """Tell whether an entry that will never be a row is of a subject that was erased since."""
+    tenant, subject = entry.get("tenant_id"), entry.get("subject")
+    if not isinstance(tenant, str) or not isinstance(subject, str):
+        return False
+    try:
+        begun = datetime.fromisoformat(entry["started_at"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        begun = datetime(1970, 1, 1, tzinfo=UTC)
+    orders = await erasing.orders_since(connection, [tenant], begun)
+    return (tenant, seals.subject(tenant, subject)) in orders
+
+
 def _orders_for(
     one: Prepared,
     seals: Seals,
