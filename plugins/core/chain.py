@@ -88,20 +88,29 @@ def _digest(value: object) -> str:
 
 def _plain(value: object) -> object:
     """Write JSON as PostgreSQL's `jsonb` gives it back: a whole float may come as an integer."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind in _LEAVES:
+        return value
+    if kind is dict:
         items = cast("dict[str, object]", value).items()
-        return {name: _plain(item) for name, item in items}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("list[object]", value)]
+        return {name: item if type(item) in _LEAVES else _plain(item) for name, item in items}
+    if kind is list or kind is tuple:
+        items = cast("list[object]", value)
+        return [item if type(item) in _LEAVES else _plain(item) for item in items]
+    return _number(value)
+
+
+def _number(value: object) -> object:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise TypeError
         value = int(value) if value.is_integer() else value
-    if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return f"{value}"
     return value
 
 
+_LEAVES: Final = frozenset({str, bool, type(None)})
 _TEXTS: Final = (
     "tenant_id",
     "key_id",

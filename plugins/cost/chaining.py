@@ -207,7 +207,9 @@ async def record(connection: AsyncConnection, seals: Seals, prepared: Sequence[P
             fresh.append(one)
     if not fresh:
         return
+    moment = now.isoformat()
     for number, one in enumerate(fresh, 1):
+        one.row["recorded_at"] = moment
         _place(heads[one.tenant_id], one, now)
         if number % (4 * AT_ONCE) == 0:
             await asyncio.sleep(0)
@@ -231,7 +233,6 @@ async def _lock(
 def _place(head: Head, one: Prepared, now: datetime) -> None:
     before, head.seq = head.hash, head.seq + 1
     head.hash = row_hash(before, head.seq, now, one.written)
-    one.row["recorded_at"] = now.isoformat()
     one.row["seq"] = head.seq
     one.row["prev_hash"], one.row["hash"] = _bytea(before), _bytea(head.hash)
 
