@@ -122,3 +122,13 @@ def test_an_identifier_tells_its_moment() -> None:
     assert found is not None
     assert abs((found - SystemClock().now()).total_seconds()) < 5
     assert moment_of(str(uuid.uuid4())) is None
+    assert moment_of("f306a6e1-dbd9-7261-a529-98205c8675a4") is None
+
+
+async def test_an_identifier_of_the_far_future_is_unknown_like_any_other(
+    engine: AsyncEngine,
+) -> None:
+    store = LineageStore(engine)
+    for far in ("f306a6e1-dbd9-7261-a529-98205c8675a4", "ffffffff-ffff-7fff-bfff-ffffffffffff"):
+        with pytest.raises(NotFound):
+            await store.of_call("acme", far)
