@@ -99,7 +99,7 @@ async def _verify(
     from plugins.lineage.verify import verify
     from plugins.store.database import create_engine
 
-    engine = create_engine(url)
+    engine = create_engine(url, None)
     columns = (TextColumn("following the chains"), BarColumn(), MofNCompleteColumn())
     shown = sys.stderr.isatty() and not quiet
     try:

@@ -94,7 +94,7 @@ async def _written(
     from plugins.lineage.export import Wanted, export
     from plugins.store.database import create_engine
 
-    engine = create_engine(url)
+    engine = create_engine(url, None)
     shown = sys.stderr.isatty() and not quiet
     columns = (TextColumn("writing records"), BarColumn(), MofNCompleteColumn())
     try:

@@ -1,5 +1,6 @@
 """`sluice lineage`: what a call came of and what came of it, as a tree."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -66,9 +67,10 @@ def show(told: dict[str, Any]) -> None:
     from plugins.cli.up_console import PipeConsole
 
     calls: dict[str, dict[str, Any]] = {call["call_id"]: call for call in told["calls"]}
-    console = PipeConsole(highlight=False, markup=False)
+    width = None if sys.stdout.isatty() else output.PIPE_WIDTH
+    console = PipeConsole(highlight=False, markup=False, width=width)
     for root in told["roots"]:
-        console.print(_tree(root, calls), soft_wrap=True)
+        console.print(_tree(root, calls))
     count = len(calls)
     output.say(f"{count} call{'s' * (count != 1)}" + (", and more" if told["truncated"] else ""))
 

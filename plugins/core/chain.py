@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from operator import itemgetter
 from typing import Any, Final, Protocol, cast
 
 import orjson
@@ -28,7 +29,6 @@ _DOMAIN: Final = b"sluice ledger row\n"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_HEX: Final = re.compile(r"\\x([0-9a-f]{2})*")
 _INT64: Final = 2**63
 
 Row = Mapping[str, Any]
@@ -38,23 +38,11 @@ class Misfit(ValueError):  # noqa: N818 - named for what the value is
     """A value that no column of the ledger can hold; the text names the column alone."""
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError
-    return value
-
-
 def _uuid(value: object) -> str:
     found = str(value)
     if not _UUID.fullmatch(found):
         raise ValueError
     return found
-
-
-def _integer(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or not -_INT64 <= value < _INT64:
-        raise TypeError
-    return value
 
 
 def _truth(value: object) -> bool:
@@ -93,74 +81,92 @@ def _places(places: int) -> Callable[[object], str]:
 def _digest(value: object) -> str:
     if isinstance(value, bytes):
         return value.hex()
-    if not isinstance(value, str) or not _HEX.fullmatch(value):
+    if not isinstance(value, str) or not value.startswith("\\x"):
         raise TypeError
-    return value[2:]
+    return bytes.fromhex(value[2:]).hex()
 
 
 def _plain(value: object) -> object:
     """Write JSON as PostgreSQL's `jsonb` gives it back: a whole float may come as an integer."""
-    if isinstance(value, dict):
+    kind = type(value)
+    if kind in _LEAVES:
+        return value
+    if kind is dict:
         items = cast("dict[str, object]", value).items()
-        return {name: _plain(item) for name, item in items}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in cast("list[object]", value)]
+        return {name: item if type(item) in _LEAVES else _plain(item) for name, item in items}
+    if kind is list or kind is tuple:
+        items = cast("list[object]", value)
+        return [item if type(item) in _LEAVES else _plain(item) for item in items]
+    return _number(value)
+
+
+def _number(value: object) -> object:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise TypeError
         value = int(value) if value.is_integer() else value
-    if isinstance(value, int) and not isinstance(value, bool) and not -_INT64 <= value < _INT64:
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return f"{value}"
     return value
 
 
+_LEAVES: Final = frozenset({str, bool, type(None)})
+_TEXTS: Final = (
+    "tenant_id",
+    "key_id",
+    "agent",
+    "endpoint",
+    "model_asked",
+    "model_served",
+    "deployment",
+    "provider",
+    "tier",
+    "outcome",
+    "error_class",
+    "cache",
+    "usage_source",
+    "cost_note",
+    "entity_type",
+    "parent_call_id",
+    "traceparent",
+    "trace_id",
+    "verdict",
+)
+_INTEGERS: Final = (
+    "status",
+    "input_tokens",
+    "output_tokens",
+    "cached_input_tokens",
+    "cache_write_tokens",
+    "characters",
+    "latency_ms",
+    "first_byte_ms",
+)
 Writer = Callable[[object], object]
-IMMUTABLE: Final[Mapping[str, Writer]] = {
-    "tenant_id": _text,
+_OTHERS: Final[Mapping[str, Writer]] = {
     "call_id": _uuid,
     "started_at": _moment,
-    "key_id": _text,
-    "agent": _text,
-    "endpoint": _text,
-    "model_asked": _text,
-    "model_served": _text,
-    "deployment": _text,
-    "provider": _text,
-    "tier": _text,
-    "outcome": _text,
-    "status": _integer,
-    "error_class": _text,
     "stream": _truth,
-    "cache": _text,
-    "input_tokens": _integer,
-    "output_tokens": _integer,
-    "cached_input_tokens": _integer,
-    "cache_write_tokens": _integer,
-    "characters": _integer,
+    "practice": _truth,
     "audio_s": _places(3),
-    "usage_source": _text,
     "cost_usd": _places(USD_PLACES),
     "saved_usd": _places(USD_PLACES),
-    "cost_note": _text,
-    "practice": _truth,
-    "latency_ms": _integer,
-    "first_byte_ms": _integer,
     "attempts": _plain,
-    "entity_type": _text,
-    "parent_call_id": _text,
-    "traceparent": _text,
-    "trace_id": _text,
     "findings": _plain,
     "variants": _plain,
-    "verdict": _text,
     "confidence": _real,
     "input_digest": _digest,
     "output_digest": _digest,
     "context_digest": _digest,
 }
-"""The columns that the hash covers beside place and `recorded_at`, and how each is written; their
-order is part of layout 1."""
-_WRITERS: Final = tuple(IMMUTABLE.items())
+IMMUTABLE: Final = (*_TEXTS, *_INTEGERS, *_OTHERS)
+"""The columns that the hash covers beside place and `recorded_at`; texts and integers as they are,
+the others as written here. Their order is part of layout 1."""
+_texts_of: Final = itemgetter(*_TEXTS)
+_integers_of: Final = itemgetter(*_INTEGERS)
+_WRITERS: Final = tuple(_OTHERS.items())
+_IS_TEXT: Final = frozenset({str, type(None)})
+_IS_INTEGER: Final = frozenset({int, type(None)})
 PERSONAL: Final = ("subject", "session", "entity_id", "excerpts")
 """The columns that can be erased; the hash covers their commitment, `context_digest`."""
 
@@ -177,14 +183,26 @@ def canonical(row: Row) -> bytes:
     Raises:
         Misfit: for a value that its column cannot hold.
     """
-    written: list[object] = []
+    texts, integers = _texts_of(row), _integers_of(row)
+    if not _IS_TEXT.issuperset(map(type, texts)):
+        raise Misfit(next(n for n, v in zip(_TEXTS, texts, strict=True) if not _is(v, str)))
+    if not _IS_INTEGER.issuperset(map(type, integers)):
+        raise Misfit(next(n for n, v in zip(_INTEGERS, integers, strict=True) if not _is(v, int)))
+    written: list[object] = [*texts, *integers]
     for name, write in _WRITERS:
         value: object = row[name]
         try:
             written.append(None if value is None else write(value))
         except (TypeError, ValueError, InvalidOperation, RecursionError):
             raise Misfit(name) from None
-    return _written(written)
+    try:
+        return _written(written)
+    except TypeError:  # an integer of more than 64 bits; orjson's error is one
+        raise Misfit("an integer") from None
+
+
+def _is(value: object, kind: type) -> bool:
+    return value is None or type(value) is kind
 
 
 def row_hash(before: bytes, seq: int, recorded_at: datetime, written: bytes) -> bytes:

@@ -29,7 +29,7 @@ from plugins.store import erasing
 from plugins.store.tables import ledger, ledger_daily
 
 AT_ONCE: Final = 25
-"""Rows that are prepared before other calls of this worker have their turn: about 1 ms."""
+"""Rows that are prepared before other calls of this worker have their turn: 0.4 ms' work."""
 _LATER: Final = frozenset({"erased_at", "erasure_id"})
 _COLUMNS: Final = tuple(c for c in ledger.columns if c.name not in _LATER)
 _KEY: Final = ("tenant_id", "day", "agent", "model")
@@ -207,8 +207,12 @@ async def record(connection: AsyncConnection, seals: Seals, prepared: Sequence[P
             fresh.append(one)
     if not fresh:
         return
-    for one in fresh:
+    moment = now.isoformat()
+    for number, one in enumerate(fresh, 1):
+        one.row["recorded_at"] = moment
         _place(heads[one.tenant_id], one, now)
+        if number % (4 * AT_ONCE) == 0:
+            await asyncio.sleep(0)
     rows = orjson.dumps([one.row for one in fresh]).decode()
     await connection.execute(_INSERT, {"entries": rows})
     await _move(connection, seals, heads, {one.tenant_id for one in fresh})
@@ -229,7 +233,6 @@ async def _lock(
 def _place(head: Head, one: Prepared, now: datetime) -> None:
     before, head.seq = head.hash, head.seq + 1
     head.hash = row_hash(before, head.seq, now, one.written)
-    one.row["recorded_at"] = now.isoformat()
     one.row["seq"] = head.seq
     one.row["prev_hash"], one.row["hash"] = _bytea(before), _bytea(head.hash)
 
@@ -287,6 +290,21 @@ async def _erase_late(
         found = await erasing.of_calls(connection, tenant, calls)
         order = erasing.Order(tenant, whose, "drain", now, late=True)
         await erasing.erase(connection, seals, order, found)
+
+
+async def is_ordered_erased(
+    connection: AsyncConnection, seals: Seals, entry: Mapping[str, Any]
+) -> bool:
+    """Tell whether an entry that will never be a row is of a subject that was erased since."""
+    tenant, subject = entry.get("tenant_id"), entry.get("subject")
+    if not isinstance(tenant, str) or not isinstance(subject, str):
+        return False
+    try:
+        begun = datetime.fromisoformat(entry["started_at"]).astimezone(UTC)
+    except (KeyError, TypeError, ValueError):
+        begun = datetime(1970, 1, 1, tzinfo=UTC)
+    orders = await erasing.orders_since(connection, [tenant], begun)
+    return (tenant, seals.subject(tenant, subject)) in orders
 
 
 def _orders_for(

@@ -16,6 +16,7 @@ from plugins.core.errors import NotFound
 from plugins.cost import chaining
 from plugins.cost.chaining import HeadsMissing, Prepared
 from plugins.cost.spool import Spool
+from plugins.store import erasing
 from plugins.store.database import described, is_misfit, transaction
 from plugins.store.redis import RedisAway, RedisLink
 from plugins.store.tables import ledger, ledger_daily, ledger_rejects
@@ -186,11 +187,14 @@ class LedgerStore:
 
     async def _reject(self, entry: bytes, reason: str) -> None:
         _log.error("a settlement does not fit the ledger and was set aside: %s", reason)
-        kept = entry.decode(errors="replace").replace("\x00", "\\u0000")
-        # Once only, though its batch may be given again.
-        known = select(ledger_rejects.c.id).where(ledger_rejects.c.entry == kept).exists()
-        row = select(literal(kept, Text), literal(reason, Text)).where(~known)
         async with transaction(self._engine) as connection:
+            kept = entry.decode(errors="replace").replace("\x00", "\\u0000")
+            found = _object(entry)
+            if found and await chaining.is_ordered_erased(connection, self._seals, found):
+                kept = msgspec.json.encode(erasing.impersonal(found)).decode()
+            # Once only, though its batch may be given again.
+            known = select(ledger_rejects.c.id).where(ledger_rejects.c.entry == kept).exists()
+            row = select(literal(kept, Text), literal(reason, Text)).where(~known)
             await connection.execute(insert(ledger_rejects).from_select(["entry", "error"], row))
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from plugins.core.chain import GENESIS, PERSONAL, Seals
+from plugins.core.chain import GENESIS, Seals
 from plugins.core.clock import Clock
 from plugins.core.errors import NotFound, Unavailable
 from plugins.core.forgetting import Forgetful
@@ -20,7 +20,6 @@ from plugins.store.database import transaction
 from plugins.store.tables import ledger_rejects, lineage_heads, tenants
 
 ERASED: Final = "[erased]"
-_GONE: Final = (*PERSONAL, "text", "salt")
 
 _log: Final = logging.getLogger("sluice.lineage")
 
@@ -139,7 +138,7 @@ def _cleaned(entry: str, tenant_id: str, subject: str, forms: set[str]) -> str |
     told = cast("dict[str, Any]", read)
     if told.get("tenant_id") != tenant_id or told.get("subject") != subject:
         return None
-    return json.dumps({name: None if name in _GONE else v for name, v in told.items()})
+    return json.dumps(erasing.impersonal(told))
 
 
 async def _redact(connection: AsyncConnection, rejects: Mapping[int, str]) -> None:

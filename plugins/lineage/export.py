@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugins.core.chain import GENESIS, Row, Seals
-from plugins.lineage.rules import Fault, Verifier, read_back
+from plugins.lineage.rules import Erasure, Fault, Verifier, read_back
 from plugins.store.tables import erasures, ledger, lineage_heads
 
 FORMAT: Final = "sluice audit pack 1"
@@ -68,22 +68,10 @@ async def export(
     async with engine.connect() as connection:
         connection = await connection.execution_options(isolation_level="REPEATABLE READ")
         low, high, asked = await _range(connection, wanted)
-        total = max(high - low + 1, 0) if asked else 0
-        count, first_before = 0, GENESIS.hex()
-        with (folder / RECORDS).open("wb") as file:
-            async for row in _rows(connection, wanted.tenant_id, low, high):
-                if not count:
-                    first_before = bytes(row["prev_hash"]).hex()
-                file.write(_line(row))
-                count += 1
-                if count % PAGE == 0:
-                    progress(count, total)
-        with (folder / ERASURES).open("wb") as file:
-            query = select(erasures).where(erasures.c.tenant_id == wanted.tenant_id)
-            for one in (await connection.execute(query.order_by(erasures.c.id))).mappings():
-                file.write(_line(one))
+        rows = _rows(connection, wanted.tenant_id, low, high)
+        count, before = await _write_records(folder / RECORDS, rows, progress, high - low + 1)
+        await _write_erasures(connection, wanted.tenant_id, folder / ERASURES)
         head = await _head(connection, wanted.tenant_id)
-    progress(count, total)
     manifest: dict[str, Any] = {
         "format": FORMAT,
         "tenant_id": wanted.tenant_id,
@@ -94,7 +82,7 @@ async def export(
         "asked": asked,
         "from_seq": low if asked else None,
         "to_seq": high if asked else None,
-        "before": first_before,
+        "before": before.hex(),
         "heads": {wanted.tenant_id: head} if head else {},
         "files": {name: _sha256(folder / name) for name in (RECORDS, ERASURES)},
     }
@@ -102,6 +90,28 @@ async def export(
     text = json.dumps(manifest, indent=1) + "\n"
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     return manifest
+
+
+async def _write_records(
+    path: Path, rows: AsyncIterator[Any], progress: Callable[[int, int], None], total: int
+) -> tuple[int, bytes]:
+    """Write rows; give how many there were, and the hash before the first."""
+    count, before = 0, GENESIS
+    with path.open("wb") as file:
+        async for row in rows:
+            before = before if count else bytes(row["prev_hash"])
+            file.write(_line(row))
+            count += 1
+            if count % PAGE == 0:
+                progress(count, total)
+    progress(count, count)
+    return count, before
+
+
+async def _write_erasures(connection: AsyncConnection, tenant_id: str, path: Path) -> None:
+    query = select(erasures).where(erasures.c.tenant_id == tenant_id).order_by(erasures.c.id)
+    found = (await connection.execute(query)).mappings()
+    path.write_bytes(b"".join(map(_line, found)))  # noqa: ASYNC240 - as above
 
 
 def verify_pack(folder: Path, seals: Seals | None = None) -> tuple[int, list[str]]:
@@ -148,9 +158,7 @@ def _records_wrong(folder: Path, manifest: dict[str, Any]) -> tuple[int, list[st
     return verifier.rows, wrong
 
 
-def _recorded(folder: Path) -> Any:
-    from plugins.lineage.rules import Erasure
-
+def _recorded(folder: Path) -> dict[int, Erasure]:
     found: dict[int, Erasure] = {}
     for line in (folder / ERASURES).read_text(encoding="utf-8").splitlines():
         one = json.loads(line)

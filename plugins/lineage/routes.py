@@ -138,7 +138,7 @@ def router(
         """Give the tree of calls that a call belongs to: what it came of, and what came of it."""
         return await shown(await store.of_call(who.tenant_id or None, call_id), with_text=text)
 
-    @api.get("/lineage/entity/{entity_type}/{entity_id}")
+    @api.get("/lineage/entity/{entity_type}/{entity_id:path}")
     async def of_entity(  # pyright: ignore[reportUnusedFunction] - registered by the decorator
         who: Annotated[Principal, Depends(principal_of)],
         entity_type: Annotated[str, Path(pattern=_WORD)],

@@ -5,7 +5,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from plugins.core.chain import (
     row_hash,
 )
 
+SUMMED: Final = ("input_tokens", "output_tokens", "cost_usd", "saved_usd")
 MOST_REMEMBERED: Final = 200
 """Changed rows for which another place is looked for; more than that is no mix-up of places."""
 
@@ -36,6 +37,7 @@ class Wrong(StrEnum):
     UNSEALED = "head not sealed"
     CUT = "tail cut"
     ROLLED_BACK = "rolled back"
+    SUMS = "sums"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,43 @@ class Erasure:
 
 
 @dataclass(slots=True)
+class DailySums:
+    """What rows add up to by day, agent and model, to be compared with what is kept of it."""
+
+    sums: dict[tuple[date, str, str], list[Any]] = field(
+        default_factory=dict[tuple[date, str, str], list[Any]]
+    )
+
+    def add(self, row: Row) -> None:
+        """Take a row of the ledger."""
+        day = row["started_at"].astimezone(UTC).date()
+        self.add_many((day, row["agent"] or "", row["model_served"] or ""), [1, *_amounts(row)])
+
+    def add_many(self, key: tuple[date, str, str], amounts: Sequence[Any]) -> None:
+        """Take the sums of many rows: calls, tokens in and out, cost and saving."""
+        found = self.sums.get(key)
+        if found is None:
+            self.sums[key] = list(amounts)
+        else:
+            for index, amount in enumerate(amounts):
+                found[index] += amount
+
+    def faults(
+        self, tenant_id: str, kept: Mapping[tuple[date, str, str], Sequence[Any]]
+    ) -> Iterator[Fault]:
+        """Say which of the kept sums are not those of the rows."""
+        for key in sorted(self.sums.keys() | kept.keys()):
+            if list(kept.get(key, ())) != self.sums.get(key):
+                day, agent, model = key
+                text = f"the sums of {day} for {agent or '-'}, {model or '-'} are not its rows'"
+                yield Fault(tenant_id, Wrong.SUMS, None, None, text)
+
+
+def _amounts(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in SUMMED)
+
+
+@dataclass(slots=True)
 class Verifier:
     """Follows one tenant's chain; feed it the rows by place, then ask for the end.
 
@@ -134,6 +173,11 @@ class Verifier:
         if seq <= 0:
             for row in group:
                 yield self._fault(Wrong.INSERTED, row, "has a place that no row is given")
+            return
+        if seq <= self.seq:  # only a file can have rows in another order than that of their places
+            self._gaps = [gap for gap in self._gaps if gap != (seq, seq)]
+            for row in group:
+                yield self._fault(Wrong.REORDERED, row, f"stands after row {self.seq}")
             return
         if seq > self.seq + 1:
             self._gaps.append((self.seq + 1, seq - 1))

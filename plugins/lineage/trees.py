@@ -19,6 +19,9 @@ _LATE: Final = timedelta(days=1)
 """How far a call's start may lie from the moment in its identifier: clocks are set, bodies slow.
 One that is further away is still found, by a second look at all months."""
 
+_LAST_S: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
+"""Python's dates end with the year 9999, those of 48 bits of milliseconds with 10889."""
+
 # `up` climbs to the roots, `down` gathers all that came of them. UNION takes each call once, so
 # that parents named in a circle end; LIMIT ends the climb itself, since PostgreSQL makes no more
 # rows of a recursive query than are fetched. Both keep to the tenant: a parent is a caller's claim.
@@ -129,8 +132,9 @@ async def _tree(
 
 
 def moment_of(call_id: str) -> datetime | None:
-    """Give the moment in a UUIDv7; None for any other identifier."""
+    """Give the moment in a UUIDv7; None for any other identifier, or one of the far future."""
     found = uuid.UUID(call_id)
-    if found.version != 7:
+    seconds = (found.int >> 80) / 1000
+    if found.version != 7 or seconds > _LAST_S:
         return None
-    return datetime.fromtimestamp((found.int >> 80) / 1000, UTC)
+    return datetime.fromtimestamp(seconds, UTC)

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugins.core.chain import Row, Seals
 from plugins.lineage.rules import (
+    DailySums,
     Erasure,
     Fault,
     Head,
@@ -29,6 +30,17 @@ _TENANTS: Final = text(
     SELECT tenant_id FROM found WHERE tenant_id IS NOT NULL"""
 )
 """Steps from one tenant to the next in the index, rather than through all rows."""
+
+
+_OLD_SUMS: Final = text(
+    "SELECT (started_at AT TIME ZONE 'UTC')::date, coalesce(agent, ''), coalesce(model_served, ''),"
+    " count(*), sum(input_tokens)::bigint, sum(output_tokens)::bigint, sum(cost_usd),"
+    " sum(saved_usd) FROM ledger WHERE tenant_id = :tenant AND seq = 0 GROUP BY 1, 2, 3"
+)
+_KEPT_SUMS: Final = text(
+    "SELECT day, agent, model, calls, input_tokens, output_tokens, cost_usd, saved_usd"
+    " FROM ledger_daily WHERE tenant_id = :tenant"
+)
 
 
 @dataclass(slots=True)
@@ -81,13 +93,18 @@ async def verify(
         for tenant in tenants:
             done = report.rows
             verifier = Verifier(tenant, await _erasures(connection, tenant))
+            sums, before = DailySums(), len(report.faults)
             async for page in _pages(connection, tenant):
                 report.faults += verifier.feed(page)
+                for row in page:
+                    sums.add(row)
                 progress(done + verifier.rows, total)
                 if len(report.faults) >= MOST_FAULTS:
                     break
             report.rows += verifier.rows
             await _finish(connection, verifier, seals, report)
+            if len(report.faults) == before:  # else the sums only repeat what is said already
+                report.faults += await _sums_wrong(connection, tenant, sums)
             report.tenants += 1
             if len(report.faults) >= MOST_FAULTS:
                 break
@@ -167,6 +184,14 @@ async def _erasures(connection: AsyncConnection, tenant: str) -> dict[int, Erasu
         )
         for row in found
     }
+
+
+async def _sums_wrong(connection: AsyncConnection, tenant: str, sums: DailySums) -> list[Fault]:
+    """Compare the kept sums by day with those of the rows, also of those from before the chain."""
+    for row in await connection.execute(_OLD_SUMS, {"tenant": tenant}):
+        sums.add_many((row[0], row[1], row[2]), row[3:])
+    kept = await connection.execute(_KEPT_SUMS, {"tenant": tenant})
+    return list(sums.faults(tenant, {(row[0], row[1], row[2]): row[3:] for row in kept}))
 
 
 async def _rolled_back(

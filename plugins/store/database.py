@@ -49,11 +49,15 @@ def async_url(url: str) -> str:
     return parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
 
 
-def create_engine(url: str) -> AsyncEngine:
+def create_engine(url: str, query_timeout_s: float | None = QUERY_TIMEOUT_S) -> AsyncEngine:
     """Make the engine; it connects on first use.
 
     The pool checks a connection before it hands it out, so that a restarted server costs a
     reconnect and not a failed query. Errors do not print parameters: they are clients' content.
+
+    Args:
+        url: as `async_url` takes it.
+        query_timeout_s: longest wait for a statement; None for commands that read everything.
     """
     return create_async_engine(
         async_url(url),
@@ -62,7 +66,7 @@ def create_engine(url: str) -> AsyncEngine:
         pool_timeout=CONNECT_TIMEOUT_S,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": QUERY_TIMEOUT_S},
+        connect_args={"timeout": CONNECT_TIMEOUT_S, "command_timeout": query_timeout_s},
     )
 
 

@@ -13,8 +13,9 @@ from sqlalchemy import LargeBinary, Text, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from plugins.core.chain import Seals
+from plugins.core.chain import PERSONAL, Seals
 
+_GONE: Final = frozenset({*PERSONAL, "salt", "text"})
 _FOUND: Final = """WITH RECURSIVE found AS (
     SELECT call_id, started_at, erased_at FROM ledger WHERE tenant_id = :tenant AND {}
     UNION
@@ -90,6 +91,11 @@ class Found:
     def ids(self) -> list[str]:
         """Give the calls' identifiers."""
         return [call_id for call_id, _ in self.calls]
+
+
+def impersonal(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a settlement that is no row yet without what an erasure takes out of one."""
+    return {name: None if name in _GONE else value for name, value in entry.items()}
 
 
 async def lock(connection: AsyncConnection, tenant_id: str) -> None:

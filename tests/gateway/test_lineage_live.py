@@ -80,7 +80,7 @@ def tenant(gateway: Gateway) -> tuple[str, str]:
     return name, gateway.new_key(name)
 
 
-@pytest.mark.spec("14")
+@pytest.mark.spec("8.4", "14.1")
 def test_a_decision_is_traced_back_to_the_resume_by_call_and_by_record(
     gateway: Gateway, tenant: tuple[str, str]
 ) -> None:
@@ -140,7 +140,7 @@ def test_the_tree_is_drawn_for_people(gateway: Gateway, tenant: tuple[str, str])
     assert "name a call, or a record" in refused(gateway, "lineage")
 
 
-@pytest.mark.spec("14")
+@pytest.mark.spec("14.1")
 @pytest.mark.parametrize("stream", [False, True])
 def test_text_is_kept_as_it_was_delivered_where_the_tenant_says_so(
     gateway: Gateway, stream: bool
@@ -177,7 +177,7 @@ def test_a_recalled_answers_text_is_kept_too(gateway: Gateway) -> None:
     assert (call["cache"], call["text"]["output"]) == ("hit", answer.text)
 
 
-@pytest.mark.spec("14")
+@pytest.mark.spec("14.2")
 def test_an_erased_candidate_leaves_figures_and_a_chain_that_verifies(gateway: Gateway) -> None:
     name = gateway.new_tenant()
     key = gateway.new_key(name)
@@ -212,7 +212,7 @@ def _checked(gateway: Gateway, *more: str) -> subprocess.CompletedProcess[str]:
     return sluice(gateway, "check", "--chain", "--data-dir", str(gateway.data_dir), *more)
 
 
-@pytest.mark.spec("14")
+@pytest.mark.spec("14.2")
 def test_the_chain_is_checked_and_an_audit_pack_written_and_verified(
     gateway: Gateway, tenant: tuple[str, str], tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ async def test_a_sound_chain_verifies_with_an_erased_row_in_it(chain: AsyncEngin
 
 
 @pytest.mark.parametrize("column", [column.name for column in ledger.columns])
+@pytest.mark.spec("14.2")
 async def test_another_value_in_any_column_is_found_with_its_place(
     chain: AsyncEngine, column: str
 ) -> None:
@@ -175,6 +176,7 @@ DELETED = [(1, Wrong.MISSING), (AT, Wrong.MISSING), (ROWS - 1, Wrong.MISSING), (
 
 
 @pytest.mark.parametrize(("place", "wrong"), DELETED)
+@pytest.mark.spec("14.2")
 async def test_a_deleted_row_is_found_also_the_last(
     chain: AsyncEngine, place: int, wrong: Wrong
 ) -> None:
@@ -241,9 +243,10 @@ async def test_a_rolled_back_ledger_is_sound_by_itself_and_found_against_a_manif
     await store.record([encode(a_rich_call(n)) for n in range(5)])
     await _do(
         engine,
-        "DROP TABLE IF EXISTS old_rows, old_heads",
+        "DROP TABLE IF EXISTS old_rows, old_heads, old_daily",
         "CREATE TABLE old_rows AS SELECT * FROM ledger",
         "CREATE TABLE old_heads AS SELECT * FROM lineage_heads",
+        "CREATE TABLE old_daily AS SELECT * FROM ledger_daily",
     )
     await store.record([encode(a_rich_call(n)) for n in range(5, 9)])
     head = (await verify(engine, SEALS)).heads["acme"]
@@ -253,7 +256,9 @@ async def test_a_rolled_back_ledger_is_sound_by_itself_and_found_against_a_manif
         "INSERT INTO ledger SELECT * FROM old_rows",
         "DELETE FROM lineage_heads",
         "INSERT INTO lineage_heads SELECT * FROM old_heads",
-        "DROP TABLE old_rows, old_heads",
+        "DELETE FROM ledger_daily",
+        "INSERT INTO ledger_daily SELECT * FROM old_daily",
+        "DROP TABLE old_rows, old_heads, old_daily",
     )
     assert (await verify(engine, SEALS)).faults == []
     manifest = {
@@ -418,6 +423,7 @@ async def test_a_batch_that_is_split_for_a_misfit_keeps_chain_and_sums_whole(
 
 @pytest.mark.torture
 @pytest.mark.timeout(900)
+@pytest.mark.spec("14.2")
 async def test_any_single_tampering_among_100_000_rows_is_found(engine: AsyncEngine) -> None:
     rows, draw = 100_000, random.Random(11)
     store = LedgerStore(engine, SEALS)
@@ -451,6 +457,19 @@ async def test_any_single_tampering_among_100_000_rows_is_found(engine: AsyncEng
     assert (await verify(engine, SEALS)).faults == []
     await _do(engine, "DROP TABLE kept")
     await empty(engine)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["SET cost_usd = cost_usd + 0.000000000001", "SET calls = calls - 1", "SET day = day + 1"],
+)
+async def test_sums_by_day_that_are_not_those_of_the_rows_are_found(
+    chain: AsyncEngine, change: str
+) -> None:
+    await _do(chain, f"UPDATE ledger_daily {change} WHERE tenant_id = 'acme'")
+    report = await verify(chain, SEALS)
+    assert {(f.tenant_id, f.wrong) for f in report.faults} == {("acme", Wrong.SUMS)}
+    assert "2026-11-23 for -, gpt-4o" in report.faults[0].text
 
 
 async def test_a_tenant_of_its_own_can_be_followed_alone(chain: AsyncEngine) -> None:

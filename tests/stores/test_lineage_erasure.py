@@ -147,6 +147,7 @@ async def _rows(world: World) -> dict[str, Any]:
         return {row.call_id: row for row in await connection.execute(select(ledger))}
 
 
+@pytest.mark.spec("14.2")
 async def test_no_byte_of_the_subject_is_left_and_the_chain_verifies(world: World) -> None:
     parent = await world.settle(janes())
     child = await world.settle(
@@ -274,6 +275,21 @@ async def test_settlements_that_were_set_aside_lose_their_subject(world: World) 
         kept = (await connection.execute(select(ledger_rejects.c.entry))).scalars().all()
     assert len(kept) == 3
     assert sum('"input_tokens": -1' in entry for entry in kept) == 1
+
+
+async def test_a_settlement_that_is_set_aside_after_the_erasure_comes_without_its_subject(
+    world: World,
+) -> None:
+    from plugins.cost.entry import encode
+
+    bad = encode(janes()).replace(b'"input_tokens":250', b'"input_tokens":-1')
+    await world.eraser.erase("acme", SUBJECT, by="test")
+    for _ in range(2):
+        await world.store.record([bad])
+    assert await world.found_in() == set()
+    async with world.engine.connect() as connection:
+        [kept] = (await connection.execute(select(ledger_rejects.c.entry))).scalars()
+    assert '"input_tokens":-1' in kept
 
 
 def _slot(name: bytes) -> Slot:
