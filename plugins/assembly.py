@@ -59,6 +59,7 @@ from plugins.drift.watch import Watch
 from plugins.events.otel import OtelEvents
 from plugins.feedback import quality
 from plugins.feedback.finding import Finder
+from plugins.feedback.forgetting import FeedbackForgetting
 from plugins.feedback.recorder import Recorder
 from plugins.feedback.store import FeedbackStore, Thumb
 from plugins.limits.readings import used_ratios
@@ -94,6 +95,7 @@ from plugins.replicas.scrape import Scraper, metrics_urls
 from plugins.replicas.stage import ReplicasStage
 from plugins.review import backlog
 from plugins.review.backlog import Backlog
+from plugins.review.forgetting import ReviewForgetting
 from plugins.settings import Configuration, ConfigurationError, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisAway, RedisLink
@@ -326,7 +328,14 @@ def build(
         listener=LineageStage(tenant_keys, configuration.policy.lineage.policy),
         tenant_keys=tenant_keys,
         lineage=LineageStore(engine),
-        eraser=Eraser(engine, seals, CacheForgetting(cached, sealer), clock),
+        eraser=Eraser(
+            engine,
+            seals,
+            CacheForgetting(cached, sealer),
+            clock,
+            FeedbackForgetting(feedback.store),
+            ReviewForgetting(engine),
+        ),
         retention=Retention(engine, clock),
         feedback=feedback,
         drift=drift,

@@ -21,9 +21,9 @@ def erase(
 ) -> None:
     """Erase a subject from a tenant's calls and from all that came of them; again is no harm.
 
-    Personal columns, kept texts and cached answers go; figures, digests and the chain stay. What is
-    still on its way to the ledger is erased as it arrives. Needs an administrator's key in
-    SLUICE_ADMIN_KEY.
+    Personal columns, kept texts, cached answers and what people wrote of them go; figures, digests
+    and the chain stay. What is still on its way to the ledger is erased as it arrives. Needs an
+    administrator's key in SLUICE_ADMIN_KEY.
     """
     with output.reporting(as_json=as_json):
         order = {"tenant_id": tenant, "subject": subject, "dry_run": dry_run}
@@ -35,5 +35,5 @@ def erase(
         cached = "unknown (the cache is away)" if told["cached"] is None else told["cached"]
         output.say(
             f"{done}: {told['calls']} calls, {told['texts']} texts, {cached} cached answers,"
-            f" {told['rejects']} settlements set aside"
+            f" {told['said']} statements and reviews, {told['rejects']} settlements set aside"
         )

@@ -218,7 +218,12 @@ class FeedbackStore:
         )
 
     async def erase(
-        self, tenant_id: str | None, call_ids: Collection[str], subjects: Collection[str] = ()
+        self,
+        tenant_id: str | None,
+        call_ids: Collection[str],
+        subjects: Collection[str] = (),
+        *,
+        dry_run: bool = False,
     ) -> int:
         """Forget who said it and in which words, and whom a conversion was about.
 
@@ -229,6 +234,7 @@ class FeedbackStore:
             tenant_id: whose; None for any.
             call_ids: statements and conversions about these calls.
             subjects: conversions of these candidates.
+            dry_run: only count.
 
         Returns:
             How many rows held something.
@@ -263,8 +269,11 @@ class FeedbackStore:
             said = said.where(f.tenant_id == tenant_id)
             reached = reached.where(c.tenant_id == tenant_id)
         async with transaction(self._engine) as connection:
+            trial = await connection.begin_nested()
             erased = (await connection.execute(said)).rowcount
-            return erased + (await connection.execute(reached)).rowcount
+            erased += (await connection.execute(reached)).rowcount
+            await (trial.rollback() if dry_run else trial.commit())
+            return erased
 
     async def scores(self) -> Mapping[str, float]:
         """Give each model's mean score of the last `SCORE_DAYS` days, 0..1; none without a thumb.

@@ -33,12 +33,14 @@ class Erased:
         texts: texts of calls.
         rejects: settlements that had been set aside.
         cached: answers in the cache; None when it is away.
+        said: statements and review items about the calls that held words or names.
     """
 
     calls: int
     texts: int
     rejects: int
     cached: int | None
+    said: int
 
 
 class Eraser:
@@ -49,13 +51,22 @@ class Eraser:
         seals: name subjects, and seal the record.
         cache: forgets answers.
         clock: dates the record.
+        others: forget what people said of the calls.
     """
 
-    def __init__(self, engine: AsyncEngine, seals: Seals, cache: Forgetful, clock: Clock) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        seals: Seals,
+        cache: Forgetful,
+        clock: Clock,
+        *others: Forgetful,
+    ) -> None:
         self._engine: Final = engine
         self._seals: Final = seals
         self._cache: Final = cache
         self._clock: Final = clock
+        self._others: Final = others
 
     async def erase(
         self, tenant_id: str, subject: str, *, by: str, dry_run: bool = False
@@ -85,7 +96,10 @@ class Eraser:
                 await erasing.erase(connection, self._seals, order, found)
                 await _redact(connection, rejects)
         cached = await self._forget(tenant_id, subject, found.ids, dry_run=dry_run)
-        return Erased(len(found.calls), found.texts, len(rejects), cached)
+        said = 0
+        for other in self._others:
+            said += await other.forget(tenant_id, subject, found.ids, dry_run=dry_run)
+        return Erased(len(found.calls), found.texts, len(rejects), cached, said)
 
     async def _require(self, connection: AsyncConnection, tenant_id: str) -> None:
         """See that the tenant exists, and has a head to hold the lock of."""

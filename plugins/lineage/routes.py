@@ -102,6 +102,7 @@ class ErasureOut(BaseModel):
     calls: int
     texts: int
     cached: int | None = Field(description="answers in the cache; null when it is away")
+    said: int = Field(description="statements and review items that held words or names")
     rejects: int
     dry_run: bool
 
@@ -169,6 +170,7 @@ def router(
             texts=done.texts,
             cached=done.cached,
             rejects=done.rejects,
+            said=done.said,
             dry_run=order.dry_run,
         )
 

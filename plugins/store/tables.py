@@ -284,4 +284,5 @@ review_items: Final = Table(
     Column("decision", JSONB),
     Column("answer", LargeBinary),
     Column("decision_key", Text),
+    Column("erased_at", _MOMENT),
 )

@@ -30,6 +30,7 @@ def upgrade() -> None:
           decision jsonb,
           answer bytea,
           decision_key text,
+          erased_at timestamptz,
           CHECK ((state = 'claimed') = (lease_until IS NOT NULL)),
           CHECK ((state IN ('open', 'claimed')) = (decided_at IS NULL)),
           CHECK ((decided_at IS NULL) = (decision IS NULL)),
