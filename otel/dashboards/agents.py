@@ -138,6 +138,18 @@ _SUCCESS: Final = Section(
         ),
         Panel(
             "Errors by type",
+            "Calls that no tier answered, by the kind of the last error.",
+            PER_SECOND,
+            (Query(
+                "sum by (agent, error_class) (rate(sluice_call_errors_total"
+                f"{{{_AGENT}}}[$__rate_interval]))",
+                "{{agent}} {{error_class}}",
+            ),),
+            (to_traces("Traces", error__type="${__field.labels.error_class}"), _TO_OVERVIEW),
+            Kind.STACK,
+        ),
+        Panel(
+            "Failed tries by type",
             "Tries that failed at the chosen models, by the provider's kind of error; a lower tier"
             " may have answered in their place.",
             PER_SECOND,

@@ -19,6 +19,11 @@ ATTEMPTS: Final = Counter(
     "Tries at providers by how they ended",
     ("provider", "model", "tier", "outcome", "error_class"),
 )
+ERRORS: Final = Counter(
+    "sluice_call_errors_total",
+    "Calls that no provider answered (whole), by the class of the last error",
+    ("agent", "error_class"),
+)
 REFUSALS: Final = Counter(
     "sluice_refusals_total",
     "Calls that the gateway itself refused, by the kind of refusal",

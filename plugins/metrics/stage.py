@@ -19,6 +19,7 @@ from plugins.metrics.families import (
     CONFIDENCE,
     COST,
     DURATION,
+    ERRORS,
     FINDINGS,
     FIRST_BYTE,
     OVERHEAD,
@@ -117,6 +118,8 @@ class MetricsStage(Stage):
         add(CALLS, agent, model, call.endpoint.value, _outcome(call), tier, cache)
         if call.outcome is Outcome.REFUSED:
             add(REFUSALS, agent, among(call.error_class, REFUSAL_KINDS))
+        if call.outcome is Outcome.FAILED:
+            add(ERRORS, agent, among(call.error_class, ERROR_CLASSES))
         for skip in call.skipped:
             add(SKIPS, _tier(call, skip.group), among(skip.code, SKIP_REASONS))
 

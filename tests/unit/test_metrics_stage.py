@@ -101,6 +101,16 @@ async def test_a_refusal_is_counted_by_its_kind_and_a_skipped_tier_by_its_reason
     }
 
 
+@pytest.mark.spec("9.1")
+async def test_a_call_without_an_answer_is_counted_by_agent_and_kind_of_error() -> None:
+    metrics = await counted(
+        agent=MATCHING, outcome=Outcome.FAILED, error_class="ServiceUnavailableError"
+    )
+    wanted = {("matching", "ServiceUnavailableError"): 1}
+    assert of(metrics, "sluice_call_errors_total") == wanted
+    assert of(await counted(agent=MATCHING), "sluice_call_errors_total") == {}
+
+
 async def test_tries_without_an_answer_are_in_the_dollars_and_not_in_the_tokens() -> None:
     wasted = Attempt("a", "openai", "gpt-4o", 100.0, 100.1, "EmptyAnswer", 200)
     wasted.usage = Usage(1_000, 0)
