@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -75,9 +75,6 @@ from plugins.tracing.measures import Measures
 from plugins.tracing.stage import CapturingStage, MeasuringStage, SilentStage, TracingStage
 from plugins.tracing.telemetry import Telemetry, telemetry
 
-if TYPE_CHECKING:
-    from plugins.tracing.host_spans import HostSpans
-
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -108,7 +105,6 @@ class Parts:
     sampler: Sampler
     limiter: Limiter
     telemetry: Telemetry
-    host_spans: "HostSpans | None"
 
     @property
     def deployments(self) -> tuple[Deployment, ...]:
@@ -241,7 +237,6 @@ def build(
         sampler=Sampler(metrics, readings),
         limiter=limiter,
         telemetry=ways,
-        host_spans=_host_spans(configuration, ways),
     )
 
 
@@ -281,15 +276,6 @@ def _telemetry(configuration: Configuration, metrics: Metrics) -> Telemetry:
         raise ConfigurationError([str(error)]) from None
 
 
-def _host_spans(configuration: Configuration, ways: Telemetry) -> "HostSpans | None":
-    on = configuration.policy.tracing.host_spans and "tracing" in configuration.plugins
-    if not on or ways.traces is None:
-        return None
-    from plugins.tracing.host_spans import HostSpans
-
-    return HostSpans(ways.traces)
-
-
 def _tracing(parts: Parts) -> Stage:
     ways = parts.telemetry
     if ways.traces is None:
@@ -304,7 +290,6 @@ def _tracing(parts: Parts) -> Stage:
         upstreams(parts.deployments, os.environ),
         parts.metrics,
         measures=ways.measures,
-        host_spans=parts.host_spans,
         older_names=sdk.wants_older_names(os.environ),
     )
 
