@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, cast
 
 import litellm
 
@@ -28,9 +28,6 @@ from plugins.proxy.quiet import quieten
 from plugins.proxy.tiers import App
 from plugins.replicas.stage import ReplicasStage
 from plugins.settings import DEFAULT_CONFIG, NOTICES, environment, load
-
-if TYPE_CHECKING:
-    from plugins.tracing.host_spans import HostSpans
 
 DATABASE_WAIT_S: Final = 60.0
 WARM_UP_LIMIT_S: Final = 30.0
@@ -68,10 +65,7 @@ async def install() -> None:
     practice = parts.environment.practice
     conductor = Conductor(plugged.stages, providers, practice, plugged.choose)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
-    if parts.host_spans is None:
-        host.leave_out_own_traces()
-    else:
-        _record_host_spans(parts.host_spans)
+    host.leave_out_own_traces()
     host.forbid_hidden_retries()
     quieten()
     application = host.lean_application()
@@ -111,13 +105,6 @@ async def install() -> None:
             _open(door, application, parts, plugged),
         )
     )
-
-
-def _record_host_spans(spans: "HostSpans") -> None:
-    from plugins.proxy.host_traces import record_host_spans
-    from plugins.tracing.host_spans import tracer_provider
-
-    record_host_spans(tracer_provider(spans))
 
 
 class PluggedIn:

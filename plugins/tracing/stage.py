@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from typing_extensions import override
 
@@ -21,9 +21,6 @@ from plugins.tracing.rules import spans_of
 from plugins.tracing.sampling import Sampling
 from plugins.tracing.spans import Span
 from plugins.tracing.wire import span_bytes
-
-if TYPE_CHECKING:
-    from plugins.tracing.host_spans import HostSpans
 
 _NOTE: Final = "tracing"
 
@@ -57,7 +54,6 @@ class TracingStage(Stage):
         upstreams: what stands behind each deployment.
         metrics: counts traces.
         measures: measures the tries too.
-        host_spans: LiteLLM's own spans, which are kept or not with ours.
         older_names: add the attribute names of earlier conventions.
     """
 
@@ -71,7 +67,6 @@ class TracingStage(Stage):
         metrics: Metrics,
         *,
         measures: NoMeasures | None = None,
-        host_spans: "HostSpans | None" = None,
         older_names: bool = False,
     ) -> None:
         self._outbox: Final = outbox
@@ -79,7 +74,6 @@ class TracingStage(Stage):
         self._upstreams: Final = upstreams
         self._metrics: Final = metrics
         self._measures: Final = measures or NoMeasures()
-        self._host_spans: Final = host_spans
         self._older_names: Final = older_names
 
     @override
@@ -96,8 +90,6 @@ class TracingStage(Stage):
         self._measures.of(call)
         reason = self._sampling.reason(call)
         self._metrics.add(TRACES, "no" if reason is None else "yes")
-        if self._host_spans is not None:
-            self._host_spans.decide(call.trace.trace_id, kept=reason is not None)
         if reason is None:
             return
         spans = spans_of(call, self._upstreams, older_names=self._older_names)
