@@ -59,7 +59,7 @@ class Obfuscation(StrEnum):
 _LOOK_ALIKE = {
     0x0410: "A", 0x0430: "a", 0x0415: "E", 0x0435: "e", 0x041E: "O", 0x043E: "o",
     0x0420: "P", 0x0440: "p", 0x0421: "C", 0x0441: "c", 0x0425: "X", 0x0445: "x",
-    0x0406: "I", 0x0456: "i", 0x2019: "'",
+    0x0406: "I", 0x0456: "i", 0x03F2: "c", 0x2019: "'",
 }  # fmt: skip
 _LEET = str.maketrans({"0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "@": "a", "$": "s"})
 _DIGITS: dict[str, str] = {
