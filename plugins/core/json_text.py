@@ -170,15 +170,15 @@ def read(text: str) -> Reading | None:
     reader = _Reader(text)
     try:
         return reader.run()
-    except _NotJson:
+    except _NotJsonError:
         return None
 
 
-class _NotJson(Exception):
+class _NotJsonError(Exception):
     """There is nothing that could be read."""
 
 
-class _CutOff(Exception):
+class _CutOffError(Exception):
     """The text ends where a value should be."""
 
 
@@ -217,8 +217,8 @@ class _Reader:
         self._enter()
         try:
             value = self._value()
-        except _CutOff as missing:
-            raise _NotJson from missing
+        except _CutOffError as missing:
+            raise _NotJsonError from missing
         self._leave()
         return Reading(value, tuple(self.mends), tuple(self._last_leaves(value)))
 
@@ -257,7 +257,7 @@ class _Reader:
         rest = self.text[self.at :].strip()
         sound = rest in ("true", "false", "null") or _SOUND_NUMBER.fullmatch(rest)
         if not sound and not (len(rest) > 1 and rest[0] == rest[-1] == '"'):
-            raise _NotJson
+            raise _NotJsonError
 
     def _leave(self) -> None:
         """Account for what stands behind the JSON."""
@@ -294,10 +294,10 @@ class _Reader:
         char = self._peek()
         if not char:
             self._mend(Mend.TRUNCATED)
-            raise _CutOff
+            raise _CutOffError
         if char in "{[":
             if len(self.path) >= DEEPEST:
-                raise _NotJson
+                raise _NotJsonError
             return self._object() if char == "{" else self._array()
         if char in _CLOSES:
             start = self.at + 1
@@ -325,7 +325,7 @@ class _Reader:
             self.path.append(key)
             try:
                 made[key] = self._value()
-            except _CutOff:
+            except _CutOffError:
                 return made
             finally:
                 self.path.pop()
@@ -351,7 +351,7 @@ class _Reader:
             self.path.append(len(made))
             try:
                 made.append(self._value())
-            except _CutOff:
+            except _CutOffError:
                 return made
             finally:
                 self.path.pop()
@@ -396,7 +396,7 @@ class _Reader:
         if self._peek() in _CLOSES:
             try:
                 return self._string()[0]
-            except _CutOff:
+            except _CutOffError:
                 return None
         word = _WORD.match(self.text, self.at) or _NUMBER.match(self.text, self.at)
         if word is None:
@@ -424,7 +424,7 @@ class _Reader:
         self.at = word.end()
         if self.at >= len(self.text) and start > 0 and word[0] not in _NAMED:
             self._mend(Mend.TRUNCATED)
-            raise _CutOff
+            raise _CutOffError
         value, sound = _NAMED.get(word[0], (word[0], False))
         if not sound:
             self._mend(Mend.BARE_WORD)
@@ -435,7 +435,7 @@ class _Reader:
         if self.at >= len(self.text) and self.path:
             # 20 may be the beginning of 2019.
             self._mend(Mend.TRUNCATED)
-            raise _CutOff
+            raise _CutOffError
         if not _SOUND_NUMBER.fullmatch(written):
             self._mend(Mend.NUMBER)
         value = _number_of(written)
@@ -468,7 +468,7 @@ class _Reader:
                 parts.append(char)
                 self.at += 1
         self._mend(Mend.TRUNCATED)
-        raise _CutOff
+        raise _CutOffError
 
     def _noted(self, char: str, closing: str) -> None:
         if char < " ":

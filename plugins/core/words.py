@@ -26,7 +26,7 @@ _PIECE: Final = re.compile(f"[{_ALONE}]|[^{_ALONE}]+")
 _DROPPED: Final = re.compile(f"[{_ACCENTS}{_UNSEEN}'\u2019]")
 # Letters that Unicode does not take apart into a base and an accent.
 _BASE: Final = str.maketrans(
-    {"ı": "i", "ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
+    {"\u0131": "i", "ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
 )
 _SPELLED_OUT: Final = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 
@@ -100,14 +100,22 @@ def spelled_out(word: str) -> str:
     return form_of(unicodedata.normalize("NFC", word).casefold().translate(_SPELLED_OUT))
 
 
+@lru_cache(maxsize=8192)
 def phrase_of(text: str) -> tuple[str, ...]:
     """Give the words of a short text as they are compared."""
+    if text.isascii() and "'" not in text:
+        return tuple(_ASCII_WORD.findall(text.lower()))
     return tuple(words_of(text).forms)
 
 
 # Words that carry no content of their own; English, and the articles and prepositions that stand
 # inside names and titles elsewhere.
-STOP_WORDS: Final = frozenset(
+def listed(words: str) -> frozenset[str]:
+    """Give the words of a list in which they stand apart by spaces."""
+    return frozenset(words.split())
+
+
+STOP_WORDS: Final = listed(
     "a about above after again against all also am an and any are as at be because been before "
     "being below between both but by can could did do does doing down during each few for from "
     "further had has have having he her here hers him his how i if in into is it its itself just "
@@ -115,7 +123,7 @@ STOP_WORDS: Final = frozenset(
     "same shall she should so some such than that the their them then there these they this those "
     "through to too under until up upon us very was we were what when where which while who whom "
     "why will with within without would you your "
-    "de del der des die das den dem du el en et la le les los las un une und von van y i e o".split()
+    "de del der des die das den dem du el en et la le les los las un une und von van y i e o"
 )
 
 
