@@ -133,7 +133,7 @@ def resume(seed: int) -> Resume:
     ]
     if rng.random() < 0.3:
         parts[0], parts[1] = parts[1], parts[0]
-    text = head + "".join(
+    text = head + _summary(rng, jobs, skills) + "".join(
         f"\n{name.upper() if style.capitals else name}\n{body}\n" for name, body in parts
     )
     truth = {
@@ -163,6 +163,21 @@ def _personal(rng: Random) -> tuple[str, dict[str, Any]]:
     return head, {"full_name": name, "email": email, "phone": said, "location": city}
 
 
+def _summary(rng: Random, jobs: list[dict[str, Any]], skills: list[str]) -> str:
+    """Write a few sentences that name years, titles and companies once more, or nothing."""
+    job = rng.choice(jobs)
+    return rng.choice(
+        (
+            "",
+            f"\nIn the trade since {rng.randint(1995, 2005)}, with a liking for {skills[0]}.\n",
+            f"\n{job['title']} who enjoyed the years at {job['company']} and looks for more. "
+            f"Moved house in {rng.randint(2006, 2024)}.\n",
+            f"\nProfile: {rng.randint(3, 20)}+ years of {skills[-1]} and {skills[0]}. Volunteer at a "
+            f"food bank ({rng.randint(2006, 2024)}).\n",
+        )
+    )
+
+
 def _when(style: _Style, year: int, month: int) -> str:
     name = _MONTHS[month - 1]
     return (
@@ -187,6 +202,10 @@ def _stated(style: _Style, year: int, month: int, *, end: bool) -> str:
 def _jobs(rng: Random, style: _Style, skills: list[str]) -> tuple[str, list[dict[str, Any]]]:
     count = rng.randint(2, 4)
     titles, companies = rng.sample(TITLES, count), rng.sample(COMPANIES, count)
+    if rng.random() < 0.3:
+        titles[1] = titles[0]
+    elif rng.random() < 0.2:
+        companies[1] = companies[0]
     year, month = 2026, rng.randint(1, 12)
     texts: list[str] = []
     truth: list[dict[str, Any]] = []

@@ -49,6 +49,7 @@ _RANGE: Final = re.compile(
     rf"[\s)]*(?:-{{1,3}}|[\u2010-\u2015\u2192]|(?:{'|'.join(sorted(_TO))})\b)[\s(]*", re.IGNORECASE
 )
 _TIGHT: Final = frozenset({"-", "/", ".", "\u2010", "\u2011", "\u2012", "\u2013"})
+_JOINTS: Final = frozenset({"-", "/", "."})
 _ORDINAL: Final = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 
 
@@ -210,7 +211,10 @@ def _behind(words: Words, i: int, year: int) -> Mention | None:
     gap, step = words.between(i), 1
     if _form(words, i + 1) == "\u5e74" and not gap:
         step = 2
-    elif gap not in _TIGHT:
+    elif gap not in _JOINTS:
+        return None
+    if words.between(i + step) in ("/", ".") and _YEAR.fullmatch(_form(words, i + step + 1)):
+        # The month of the next date: 09.2025-06.2026.
         return None
     month = _number(_form(words, i + step), 12)
     if month is None or not _form(words, i + step).isdecimal():
@@ -244,8 +248,9 @@ def _named_before(words: Words, i: int, year: int) -> Mention | None:
 def _numbers_before(words: Words, i: int, year: int) -> Mention | None:
     """Read 03/2019, 15.03.2019 and 03/15/2019; what can be read two ways is read both ways."""
     gap = words.between(i - 1) if i else ""
-    near = _number(_form(words, i - 1), 31) if gap in _TIGHT and gap else None
-    if near is None:
+    near = _number(_form(words, i - 1), 31) if gap in _JOINTS else None
+    if near is None or (gap == "-" and _YEAR.fullmatch(_form(words, i - 2))):
+        # The latter is the month of the date before: 2018-03-2019-05.
         return None
     far = _number(_form(words, i - 2), 31) if i >= 2 and words.between(i - 2) == gap else None
     if far is None:

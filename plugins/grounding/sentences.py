@@ -1,11 +1,12 @@
 """Whether each sentence of an explanation rests on the documents. Pure.
 
-Words and pairs of words tell how much of a sentence is the sources'; they are weak on free
+Words, and words that stand together, tell how much of a sentence is the sources'; they are weak on free
 paraphrase, so that a low overlap makes a sentence doubtful, not wrong: a judge model or a person
 decides. A number, date or name that no source has makes it doubtful whatever the overlap.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,7 +21,7 @@ from plugins.grounding.source import About, Index
 
 DOUBTFUL_BELOW: Final = 0.5
 """Overlap below which a sentence is doubtful; the boundary itself is not."""
-_PAIRS_WEIGHT: Final = 0.3
+_NEAR_WEIGHT: Final = 0.3
 _FEWEST_WORDS: Final = 3
 _END: Final = re.compile(r"(?<=[.!?])[\"')\]]?[ \t]+(?=[^\W_])|\n")
 _NOWHERE: Final[list[int]] = []
@@ -81,8 +82,8 @@ class SentenceCheck:
     Args:
         text: the sentence.
         start: offset of its first character in the answer.
-        overlap: share of its words, and pairs of words, that are the sources', 0..1; 1 for one
-            too short to tell.
+        overlap: share of its words that are the sources', and how many of them stand together
+            there, as pairs or in one line, 0..1; 1 for one too short to tell.
         doubts: each with what it is about; empty where nothing is doubtful.
     """
 
@@ -189,13 +190,28 @@ def _check(sentence: str, start: int, index: Index, sides: _Sides) -> SentenceCh
 
 
 def _overlap(words: Words, index: Index) -> float:
-    content = [stem_of(f) for f in words.forms if f not in STOP_WORDS and f not in _FRAME]
+    # Numbers are compared by their values, elsewhere.
+    content = [
+        stem_of(form)
+        for form in words.forms
+        if form not in STOP_WORDS and form not in _FRAME and not form[0].isdecimal()
+    ]
     if len(content) < _FEWEST_WORDS:
         return 1.0
     single = sum(stem in index.stems for stem in content) / len(content)
     pairs = list(pairwise(content))
     double = sum(pair in index.stem_pairs for pair in pairs) / len(pairs)
-    return (1 - _PAIRS_WEIGHT) * single + _PAIRS_WEIGHT * double
+    near = max(double, _most_in_one_line(content, index))
+    return (1 - _NEAR_WEIGHT) * single + _NEAR_WEIGHT * near
+
+
+def _most_in_one_line(content: Sequence[str], index: Index) -> float:
+    """Give the greatest share of the words that one line of a source has, in any order."""
+    stems, most = set(content), 0
+    for document in index.documents:
+        held = Counter(s for stem in stems for s in document.stem_segments.get(stem, ()))
+        most = max(most, *held.values(), 0)
+    return most / len(stems)
 
 
 # -- names -------------------------------------------------------------------------------------

@@ -290,6 +290,16 @@ class Document:
         return frozenset(stem_of(form) for form in self.at)
 
     @cached_property
+    def stem_segments(self) -> dict[str, list[int]]:
+        """Give the segments in which each stem stands, the first `_MOST_PLACES` of them."""
+        made: dict[str, list[int]] = defaultdict(list)
+        for segment, forms in self._segment_words.items():
+            for stem in {stem_of(form) for form in forms}:
+                if len(made[stem]) < _MOST_PLACES:
+                    made[stem].append(segment)
+        return dict(made)
+
+    @cached_property
     def stem_pairs(self) -> frozenset[tuple[str, str]]:
         """Give each two neighbouring words that carry content, by their stems."""
         content = [stem_of(form) for form in self.words.forms if form not in STOP_WORDS]
