@@ -19,7 +19,10 @@ from typing import Final
 from plugins.core.words import words_of
 from plugins.grounding.bias_words import LEXICONS, Attribute, Lexicon
 
+MOST_FINDINGS: Final = 100
+"""Findings after which a text is not read on: enough for any verdict on it."""
 _NEAR_WORDS: Final = 12
+_LONGEST_SENTENCE: Final = 150
 _END: Final = re.compile(r"(?<=[.!?])[\"')\]]?\s+|\n+")
 _CLAUSE_MARKS: Final = frozenset(";:()\u2013\u2014")
 _DECADES: Final = frozenset({"forties", "fifties", "sixties", "twenties", "thirties"})
@@ -161,17 +164,30 @@ def find_bias(text: str, language: str = "en") -> tuple[Bias, ...]:
     ends = [m.start() for m in _END.finditer(text)]
     found: list[Bias] = []
     first = 0
-    while first < len(words.forms):
+    while first < len(words.forms) and len(found) < MOST_FINDINGS:
         limit = bisect_right(ends, words.starts[first])
         border = ends[limit] if limit < len(ends) else len(text)
         last = bisect_right(words.starts, border, first)
-        last = max(last, first + 1)
+        last = min(max(last, first + 1), first + _LONGEST_SENTENCE)
         sentence = _Sentence(
             text, words.forms[first:last], words.starts[first:last], words.ends[first:last]
         )
         found += sentence.judge(rules)
         first = last
-    return tuple(found)
+    return tuple(found[:MOST_FINDINGS])
+
+
+Hit = tuple[int, int, Attribute | None]
+"""A phrase's first word, the one behind its last, and its tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """What a sentence has besides attributes."""
+
+    judgements: tuple[Hit, ...]
+    harsh: tuple[Hit, ...]
+    causes: tuple[Hit, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,12 +209,15 @@ class _Sentence:
             hit for hit in self._attributes(rules) if covered.isdisjoint(range(hit[0], hit[1]))
         ]
         if attributes and next(rules.left_alone.find(self.forms), None) is None:
+            marks = _Marks(
+                tuple(rules.judgements.find(self.forms)),
+                tuple(rules.harsh.find(self.forms)),
+                tuple(rules.causes.find(self.forms)),
+            )
             for first, last, tag, is_deed in attributes:
-                bias = self._weigh(rules, first, last, tag, is_deed=is_deed)
+                bias = self._weigh(rules, marks, first, last, tag, is_deed=is_deed)
                 if bias is not None and not _is_known(made.values(), bias):
                     made[first] = bias
-        elif not attributes:
-            return list(made.values())
         return sorted(made.values(), key=lambda bias: bias.start)
 
     def _bias(
@@ -266,12 +285,19 @@ class _Sentence:
     # -- judgements ------------------------------------------------------------------------------
 
     def _weigh(
-        self, rules: _Rules, first: int, last: int, tag: Attribute | None, *, is_deed: bool
+        self,
+        rules: _Rules,
+        marks: "_Marks",
+        first: int,
+        last: int,
+        tag: Attribute | None,
+        *,
+        is_deed: bool,
     ) -> Bias | None:
-        judged = [j for j in rules.judgements.find(self.forms) if j[1] <= first or j[0] >= last]
+        judged = [j for j in marks.judgements if j[1] <= first or j[0] >= last]
         if not judged:
             return None
-        cause = self._caused(rules, first, last, judged)
+        cause = self._caused(marks, first, last, judged[0])
         if cause:
             return self._bias(tag, Strength.CAUSE, first, last, cause)
         if is_deed:
@@ -283,9 +309,7 @@ class _Sentence:
                 return self._bias(tag, Strength.NEAR, first, last, " ".join(self.forms[begin:end]))
         return None
 
-    def _caused(
-        self, rules: _Rules, first: int, last: int, judged: list[tuple[int, int, Attribute | None]]
-    ) -> str:
+    def _caused(self, marks: "_Marks", first: int, last: int, judged: "Hit") -> str:
         """Give the judgement that the attribute is the reason of, or nothing.
 
         Either a reason is joined to the attribute (`because of her pregnancy`) while something is
@@ -293,12 +317,11 @@ class _Sentence:
         a word that speaks against somebody.
         """
         clause_end = first - _NEAR_WORDS // 2
-        for begin, end, _ in rules.causes.find(self.forms):
+        for begin, end, _ in marks.causes:
             if clause_end <= begin and end <= first and self.forms[begin] not in _FORWARD:
-                begin_j, end_j, _ = judged[0]
-                return " ".join(self.forms[begin_j:end_j])
+                return " ".join(self.forms[judged[0] : judged[1]])
             if begin >= last and begin - last <= _NEAR_WORDS and self.forms[begin] in _FORWARD:
-                harsh = [h for h in rules.harsh.find(self.forms) if h[0] >= last]
+                harsh = [h for h in marks.harsh if h[0] >= last]
                 if harsh:
                     return " ".join(self.forms[harsh[0][0] : harsh[0][1]])
         return ""

@@ -77,8 +77,10 @@ ENGLISH: Final = Lexicon(
         Attribute.SEX: "woman|women|female|females|man|men|male|males|girl|girls|boy|boys|lady|"
         "ladies|gentleman|gentlemen|gender|sex|feminine|masculine|nonbinary|non binary",
         Attribute.PARENTHOOD: "pregnant|pregnancy|maternity leave|paternity leave|parental leave|"
-        "maternity|mother|mothers|father|mom|mum|motherhood|mothering|fatherhood|parent|childcare|"
-        "children|kids|toddler|newborn|baby|breastfeeding|childless|young family|start a family|"
+        "maternity|mother|mothers|father|mom|mum|motherhood|mothering|fatherhood|parent|"
+        "her children|his children|their children|has children|have children|having children|"
+        "two children|three children|four children|small children|has kids|her kids|his kids|"
+        "toddler|newborn|baby|breastfeeding|childless|young family|start a family|"
         "family responsibilities|family duties|caregiver|caring responsibilities",
         Attribute.ORIGIN: "ethnicity|ethnic|race|racial|nationality|immigrant|immigrants|migrant|"
         "foreigner|foreigners|foreign born|refugee|asian|african|hispanic|latino|latina|arab|"
@@ -90,8 +92,9 @@ ENGLISH: Final = Lexicon(
         "kippah|islam|islamic|ramadan|sabbath|prays|prayer|prayers|jehovahs witness",
         Attribute.DISABILITY: "disabled|disability|disabilities|handicap|handicapped|wheelchair|"
         "deaf|autistic|autism|adhd|epilepsy|epileptic|dyslexia|dyslexic|bipolar|mental illness|"
-        "mentally ill|mental health|chronic illness|chronically ill|cancer|hiv|stutter|stammer|"
-        "hearing impaired|visually impaired|hearing loss|impairment|diabetes|diabetic|depression|"
+        "mentally ill|mental health|chronic illness|chronically ill|has cancer|had cancer|her cancer|"
+        "his cancer|cancer survivor|cancer treatment|hiv|stutter|stammer|"
+        "hearing impaired|visually impaired|hearing loss|impairment|diabetic|depression|"
         "blind|medical condition|health condition|prosthesis|prosthetic",
         Attribute.ORIENTATION: "gay|lesbian|homosexual|bisexual|transgender|transsexual|queer|"
         "lgbt|lgbtq|sexual orientation|same sex|his husband|her wife|trans woman|trans man|"
@@ -114,8 +117,8 @@ ENGLISH: Final = Lexicon(
     deeds={
         Attribute.RELIGION: "mosque|church|synagogue|temple|parish|ministry|bible|quran|torah|"
         "gurdwara|seminary|chapel|congregation|missionary|madrasa",
-        Attribute.DISABILITY: "paralympic|paralympics|special olympics|rehabilitation",
-        Attribute.PARENTHOOD: "sabbatical for family|kindergarten|playgroup",
+        Attribute.DISABILITY: "cancer|diabetes|paralympic|paralympics|special olympics|rehabilitation",
+        Attribute.PARENTHOOD: "children|kids|childcare|sabbatical for family|kindergarten|playgroup",
         Attribute.ORIENTATION: "pride parade|pride march|pride network",
         Attribute.SEX: "womens|mens",
         Attribute.UNION: "shop steward|strike|picket",
