@@ -1,7 +1,7 @@
 """What may be wrong in an extraction or an explanation, put in one at a time. Seeded."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from random import Random
 from typing import Any, Final
@@ -29,7 +29,7 @@ def corrupted(kind: str, made: Resume, rng: Random) -> tuple[dict[str, Any], str
     return None if path is None else (changed, path)
 
 
-def _absent(made: Resume, pool: list[str], rng: Random) -> str:
+def _absent(made: Resume, pool: Sequence[str], rng: Random) -> str:
     """Choose a value of which no word stands in the resume."""
     text = made.text.lower()
     words = [(value, re.findall(r"\w+", value.lower())) for value in pool]
@@ -51,7 +51,7 @@ def _email(_: Resume, changed: dict[str, Any], rng: Random) -> str:
     local, _, host = changed["personal"]["email"].partition("@")
     at = rng.randrange(len(local))
     letter = rng.choice([c for c in "abcdefghijklmnopqrstuvwxyz" if c != local[at]])
-    changed["personal"]["email"] = f"{local[:at]}{letter}{local[at + 1:]}@{host}"
+    changed["personal"]["email"] = f"{local[:at]}{letter}{local[at + 1 :]}@{host}"
     return "personal.email"
 
 
@@ -68,7 +68,7 @@ def _location(made: Resume, changed: dict[str, Any], rng: Random) -> str:
     return "personal.location"
 
 
-def _of_job(field: str, pool: list[str]) -> Corruption:
+def _of_job(field: str, pool: Sequence[str]) -> Corruption:
     def change(made: Resume, changed: dict[str, Any], rng: Random) -> str:
         at = rng.randrange(len(changed["experience"]))
         changed["experience"][at][field] = _absent(made, pool, rng)

@@ -1,45 +1,54 @@
-"""Made resumes, each with the extraction that is right for it. Seeded: the same seed, the same text.
+"""Made resumes, each with the extraction that is right for it. Seeded.
 
 Text and extraction are written from one set of facts, in the ways resumes differ: order and form of
 headings, eight forms of dates, degrees in full or short, bullets or sentences, names with accents.
-The right extraction is not a copy: it writes dates as YYYY-MM, spells degrees out, leaves out `Inc.`
-and rewords some descriptions, as models do.
+The right extraction is not a copy: it writes dates as YYYY-MM, spells degrees out, leaves `Inc.`
+out and rewords some descriptions, as models do.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
 
-FIRST: Final = (
+
+def _names(names: str, mark: str | None = None) -> tuple[str, ...]:
+    return tuple(names.split(mark))
+
+
+FIRST: Final = _names(
     "Amara Ana Andrzej Aoife Arjun Beatriz Björn Chidi Chloé Daniel Elena Emeka Fatima Freya "
     "Giulia Hannah Haruki Ibrahim Inés Jakub Jamal José Julia Kwame Lars Lucía Mei Mohammed Nadia "
     "Oksana Olivia Pavel Priya Rafael Sakura Søren Thomas Wei Yusuf Zoë"
-).split()
-LAST: Final = (
+)
+LAST: Final = _names(
     "Adeyemi Andersson Baker Castillo Chen Dąbrowski Diallo Evans Fischer García Haddad Hernández "
     "Ito Jansen Kaya Kowalczyk Lindqvist MacLeod Martin Müller Nakamura Novák O'Brien Okafor Osei "
     "Patel Pereira Petrov Quinn Rahman Rossi Sánchez Schneider Silva Smith-Jones Tanaka Tran Usman "
-    "Vega Weiß Yılmaz Zhang"
-).split()
-TITLES: Final = (
+    "Vega Weiß Y\u0131lmaz Zhang"
+)
+TITLES: Final = _names(
     "Software Engineer|Senior Software Engineer|Backend Developer|Data Analyst|Data Scientist|"
     "Product Manager|Project Manager|Marketing Manager|Account Executive|HR Business Partner|"
     "Registered Nurse|Ward Manager|Financial Analyst|Controller|UX Designer|QA Engineer|"
     "DevOps Engineer|Customer Support Specialist|Warehouse Supervisor|Mechanical Engineer|"
-    "Sales Representative|Recruiter|Office Administrator|Staff Accountant|Solutions Architect"
-).split("|")
-COMPANIES: Final = (
+    "Sales Representative|Recruiter|Office Administrator|Staff Accountant|Solutions Architect",
+    "|",
+)
+COMPANIES: Final = _names(
     "Northwind Traders|Brightleaf Health|Corvane Systems|Halden Logistics|Orbit Retail|"
     "Pinecrest Bank|Quillon Media|Rivermark Energy|Solvane Software|Tamarind Foods|"
     "Umbra Analytics|Vantor Robotics|Westhaven Clinic|Yarrow Insurance|Zephyr Air|"
-    "Blue Kestrel Games|Calder & Finch|Delphin Marine|Eastgate Motors|Fjordline Travel"
-).split("|")
+    "Blue Kestrel Games|Calder & Finch|Delphin Marine|Eastgate Motors|Fjordline Travel",
+    "|",
+)
 ENDINGS: Final = ("", "", "", " Inc.", " GmbH", " Ltd", ", LLC")
-SCHOOLS: Final = (
+SCHOOLS: Final = _names(
     "University of Leeds|Delft University of Technology|University of Lagos|Tokyo City University|"
     "Universidad de Sevilla|Warsaw School of Economics|Ohio State University|University of Nairobi|"
-    "Technische Universität Dresden|McGill University|University of Pune|Lund University"
-).split("|")
+    "Technische Universität Dresden|McGill University|University of Pune|Lund University",
+    "|",
+)
 # As it may be written, and as an extraction spells it out.
 DEGREES: Final = (
     (("B.Sc.", "BSc", "Bachelor of Science", "BS"), "Bachelor of Science"),
@@ -49,38 +58,44 @@ DEGREES: Final = (
     (("Ph.D.", "PhD", "Doctor of Philosophy"), "Doctor of Philosophy"),
     (("B.Eng.", "Bachelor of Engineering"), "Bachelor of Engineering"),
 )
-SUBJECTS: Final = (
+SUBJECTS: Final = _names(
     "Computer Science|Economics|Nursing|Mechanical Engineering|Statistics|Psychology|Marketing|"
-    "Industrial Design|Physics|Business Informatics|Accounting|Linguistics"
-).split("|")
-SKILLS: Final = (
+    "Industrial Design|Physics|Business Informatics|Accounting|Linguistics",
+    "|",
+)
+SKILLS: Final = _names(
     "Python|Java|C++|C#|JavaScript|TypeScript|Go|SQL|PostgreSQL|MongoDB|Kubernetes|Docker|AWS|"
     "Terraform|React|Node.js|Excel|Tableau|Power BI|SAP|Salesforce|Figma|Photoshop|Jira|Scrum|"
     "Machine Learning|Triage|Wound Care|Payroll|Forecasting|AutoCAD|SolidWorks|SEO|Copywriting|"
-    "Cold Calling|Negotiation|Bookkeeping|IFRS|Forklift Operation|Inventory Management"
-).split("|")
+    "Cold Calling|Negotiation|Bookkeeping|IFRS|Forklift Operation|Inventory Management",
+    "|",
+)
 OTHER_NAMES: Final = {
     "PostgreSQL": "Postgres", "Kubernetes": "K8s", "JavaScript": "JS", "Node.js": "NodeJS",
     "React": "React.js", "AWS": "Amazon Web Services", "Machine Learning": "ML",
 }  # fmt: skip
-LANGUAGES: Final = "English German French Spanish Polish Arabic Mandarin Hindi Portuguese".split()
-CITIES: Final = (
+LANGUAGES: Final = _names("English German French Spanish Polish Arabic Mandarin Hindi Portuguese")
+CITIES: Final = _names(
     "Leeds, UK|Berlin, Germany|Lagos, Nigeria|Austin, TX|Kraków, Poland|Osaka, Japan|Lyon, France|"
-    "Pune, India|São Paulo, Brazil|Toronto, Canada"
-).split("|")
+    "Pune, India|São Paulo, Brazil|Toronto, Canada",
+    "|",
+)
 DONE: Final = (
     ("Cut {thing} costs by {n}%", "Reduced {thing} costs by {n}%"),
     ("Led a team of {n} people", "Managed a team of {n} people"),
     ("Raised {thing} output from {n} to {m} units a day",) * 2,
     ("Trained {n} new colleagues in {skill}", "Taught {skill} to {n} new colleagues"),
     ("Introduced {skill} for {thing} reporting, saving {n} hours a month",) * 2,
-    ("Handled a budget of ${n}0,000 for {thing}", "Was responsible for a {thing} budget of ${n}0000"),
+    (
+        "Handled a budget of ${n}0,000 for {thing}",
+        "Was responsible for a {thing} budget of ${n}0000",
+    ),
     ("Answered {m} {thing} requests a week", "Answered about {m} {thing} requests every week"),
 )
-THINGS: Final = "delivery billing onboarding hiring hosting support training packaging ward".split()
-_MONTHS: Final = (
+THINGS: Final = _names("delivery billing onboarding hiring hosting support training packaging ward")
+_MONTHS: Final = _names(
     "January February March April May June July August September October November December"
-).split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +134,7 @@ def resume(seed: int) -> Resume:
         bullets=rng.choice(("- ", "• ", "* ", "")),
         blank=rng.random() < 0.7,
         capitals=rng.random() < 0.5,
-        dash=rng.choice((" - ", " – ", "–", " to ", " — ")),
+        dash=rng.choice((" - ", " \u2013 ", "\u2013", " to ", " \u2014 ")),
     )
     skills = rng.sample(SKILLS, rng.randint(5, 10))
     head, personal = _personal(rng)
@@ -133,8 +148,10 @@ def resume(seed: int) -> Resume:
     ]
     if rng.random() < 0.3:
         parts[0], parts[1] = parts[1], parts[0]
-    text = head + _summary(rng, jobs, skills) + "".join(
-        f"\n{name.upper() if style.capitals else name}\n{body}\n" for name, body in parts
+    text = (
+        head
+        + _summary(rng, jobs, skills)
+        + "".join(f"\n{name.upper() if style.capitals else name}\n{body}\n" for name, body in parts)
     )
     truth = {
         "personal": personal,
@@ -154,7 +171,9 @@ def _personal(rng: Random) -> tuple[str, dict[str, Any]]:
         (f"+1 ({area}) {digits[:3]}-{digits[3:]}", f"{area}-{digits[:3]}-{digits[3:]}",
          f"+44 {area} {digits}", f"0{area} {digits[:4]} {digits[4:]}")
     )  # fmt: skip
-    plain = "".join(c for c in f"{first}.{last}".lower() if c.isascii() and (c.isalpha() or c == "."))
+    plain = "".join(
+        c for c in f"{first}.{last}".lower() if c.isascii() and (c.isalpha() or c == ".")
+    )
     email = f"{plain}{rng.randrange(10, 99)}@{rng.choice(('mail', 'post', 'inbox'))}.example"
     name = f"{first} {last}"
     shown = rng.choice((name, name.upper(), name))
@@ -163,7 +182,7 @@ def _personal(rng: Random) -> tuple[str, dict[str, Any]]:
     return head, {"full_name": name, "email": email, "phone": said, "location": city}
 
 
-def _summary(rng: Random, jobs: list[dict[str, Any]], skills: list[str]) -> str:
+def _summary(rng: Random, jobs: list[dict[str, Any]], skills: Sequence[str]) -> str:
     """Write a few sentences that name years, titles and companies once more, or nothing."""
     job = rng.choice(jobs)
     return rng.choice(
@@ -172,8 +191,8 @@ def _summary(rng: Random, jobs: list[dict[str, Any]], skills: list[str]) -> str:
             f"\nIn the trade since {rng.randint(1995, 2005)}, with a liking for {skills[0]}.\n",
             f"\n{job['title']} who enjoyed the years at {job['company']} and looks for more. "
             f"Moved house in {rng.randint(2006, 2024)}.\n",
-            f"\nProfile: {rng.randint(3, 20)}+ years of {skills[-1]} and {skills[0]}. Volunteer at a "
-            f"food bank ({rng.randint(2006, 2024)}).\n",
+            f"\nProfile: {rng.randint(3, 20)}+ years of {skills[-1]} and {skills[0]}. Volunteer at "
+            f"a food bank ({rng.randint(2006, 2024)}).\n",
         )
     )
 
@@ -199,7 +218,7 @@ def _stated(style: _Style, year: int, month: int, *, end: bool) -> str:
     return f"{year}-{month:02}"
 
 
-def _jobs(rng: Random, style: _Style, skills: list[str]) -> tuple[str, list[dict[str, Any]]]:
+def _jobs(rng: Random, style: _Style, skills: Sequence[str]) -> tuple[str, list[dict[str, Any]]]:
     count = rng.randint(2, 4)
     titles, companies = rng.sample(TITLES, count), rng.sample(COMPANIES, count)
     if rng.random() < 0.3:
@@ -214,8 +233,14 @@ def _jobs(rng: Random, style: _Style, skills: list[str]) -> tuple[str, list[dict
         end = (year - rng.randint(0, 1), month)
         begin = (end[0] - rng.randint(1, 4), rng.randint(1, 12))
         year, month = begin[0] - (1 if rng.random() < 0.3 else 0), rng.randint(1, begin[1])
-        dates = _when(style, *begin) + style.dash + (
-            rng.choice(("Present", "present", "now", "Current")) if lasts else _when(style, *end)
+        dates = (
+            _when(style, *begin)
+            + style.dash
+            + (
+                rng.choice(("Present", "present", "now", "Current"))
+                if lasts
+                else _when(style, *end)
+            )
         )
         company = companies[at] + rng.choice(ENDINGS)
         said, meant = _duties(rng, skills)
@@ -233,7 +258,7 @@ def _jobs(rng: Random, style: _Style, skills: list[str]) -> tuple[str, list[dict
     return ("\n\n" if style.blank else "\n").join(texts), truth
 
 
-def _duties(rng: Random, skills: list[str]) -> tuple[list[str], list[str]]:
+def _duties(rng: Random, skills: Sequence[str]) -> tuple[list[str], list[str]]:
     said: list[str] = []
     meant: list[str] = []
     for forms in rng.sample(DONE, rng.randint(2, 3)):
@@ -286,12 +311,10 @@ def _education(rng: Random, style: _Style) -> tuple[str, list[dict[str, Any]]]:
     return ("\n\n" if style.blank else "\n").join(texts), truth
 
 
-def _skills(rng: Random, skills: list[str]) -> tuple[str, dict[str, Any]]:
+def _skills(rng: Random, skills: Sequence[str]) -> tuple[str, dict[str, Any]]:
     spoken = rng.sample(LANGUAGES, 2)
     joint = rng.choice((", ", " | ", " • ", "; "))
     listed = joint.join(skills)
     text = f"{listed}\nLanguages: {', '.join(spoken)}"
-    said = [
-        OTHER_NAMES[s] if s in OTHER_NAMES and rng.random() < 0.3 else s for s in skills
-    ]
+    said = [OTHER_NAMES[s] if s in OTHER_NAMES and rng.random() < 0.3 else s for s in skills]
     return text, {"technical": said, "languages": spoken}

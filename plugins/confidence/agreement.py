@@ -66,9 +66,7 @@ def _compared(leaf: Any) -> tuple[str, ...]:
     return phrase_of(cast("str", leaf)) or (cast("str", leaf).strip(),)
 
 
-def _overlap(
-    one: Counter[tuple[str, ...]] | None, two: Counter[tuple[str, ...]] | None
-) -> float:
+def _overlap(one: Counter[tuple[str, ...]] | None, two: Counter[tuple[str, ...]] | None) -> float:
     if not one or not two:
         return 0.0
     return (one & two).total() / max(one.total(), two.total())
@@ -103,7 +101,5 @@ def _words_and_numbers(text: str) -> tuple[frozenset[str], frozenset[str]]:
 def _similarity(
     one: tuple[frozenset[str], frozenset[str]], two: tuple[frozenset[str], frozenset[str]]
 ) -> float:
-    shares = [
-        len(a & b) / len(a | b) for a, b in zip(one, two, strict=True) if a or b
-    ]
+    shares = [len(a & b) / len(a | b) for a, b in zip(one, two, strict=True) if a or b]
     return sum(shares) / len(shares) if shares else 1.0

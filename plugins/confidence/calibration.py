@@ -1,14 +1,15 @@
 """Confidence made a share of right answers, from answers that people have judged. Pure.
 
-One straight line in the log-odds (Platt, "Probabilistic outputs for support vector machines", 1999),
-fitted by Newton's method with the regularised targets of that paper, after Lin, Lin and Weng, "A note
-on Platt's probabilistic outputs", Machine Learning 68 (2007). Two parameters are what 50 labels can
-bear; the line never falls, so that a surer answer is never made less sure than a less sure one.
+One straight line in the log-odds (Platt, "Probabilistic outputs for support vector machines",
+1999), fitted by Newton's method with the regularised targets of that paper, after Lin, Lin and
+Weng, "A note on Platt's probabilistic outputs", Machine Learning 68 (2007). Two parameters are what
+50 labels can bear; the line never falls, so that a surer answer is never made the less sure one.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 FEWEST_LABELS: Final = 50
@@ -229,7 +230,7 @@ def calibration_error(stated: Sequence[float], right: Sequence[bool]) -> Calibra
     order = sorted(range(labels), key=lambda i: (stated[i], i))
     cuts = [labels * b // bins for b in range(bins + 1)]
     plain = debiased = spread = noise = noise_spread = 0.0
-    for first, last in zip(cuts, cuts[1:], strict=False):
+    for first, last in pairwise(cuts):
         held = order[first:last]
         size, weight = len(held), len(held) / labels
         mean = math.fsum(stated[i] for i in held) / size

@@ -177,7 +177,7 @@ def _share(value: Any) -> float | None:
             return None
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
         return None
-    share = value / 100 if 1 < value <= 100 else float(value)  # noqa: PLR2004 - percent
+    share = value / 100 if 1 < value <= 100 else float(value)
     return share if 0.0 <= share <= 1.0 else None
 
 

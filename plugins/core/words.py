@@ -111,8 +111,8 @@ def phrase_of(text: str) -> tuple[str, ...]:
 # Words that carry no content of their own; English, and the articles and prepositions that stand
 # inside names and titles elsewhere.
 def listed(words: str) -> frozenset[str]:
-    """Give the words of a list in which they stand apart by spaces."""
-    return frozenset(words.split())
+    """Give the words of a list in which they stand apart by spaces, as they are compared."""
+    return frozenset(form_of(word) for word in words.split())
 
 
 STOP_WORDS: Final = listed(

@@ -16,7 +16,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Final
 
-from plugins.core.words import words_of
+from plugins.core.words import listed, phrase_of, words_of
 from plugins.grounding.bias_words import LEXICONS, Attribute, Lexicon
 
 MOST_FINDINGS: Final = 100
@@ -85,7 +85,7 @@ class Phrases:
         by_first: dict[str, list[tuple[tuple[str, ...], Attribute | None]]] = {}
         for tag, phrases in tagged.items():
             for phrase in phrases.split("|"):
-                forms = tuple(phrase.split())
+                forms = phrase_of(phrase)
                 by_first.setdefault(forms[0], []).append((forms, tag))
         for held in by_first.values():
             held.sort(key=lambda item: -len(item[0]))
@@ -139,11 +139,15 @@ def _rules(language: str) -> _Rules:
         causes=Phrases({None: lexicon.causes}),
         left_alone=Phrases({None: f"{lexicon.equal}|{lexicon.not_counted}"}),
         lawful=Phrases({None: lexicon.lawful}),
-        persons=frozenset(lexicon.persons.split("|")),
-        being=frozenset(lexicon.being.split("|")),
-        things=frozenset(lexicon.things.split("|")),
-        breaks=frozenset(lexicon.breaks.split("|")),
+        persons=_forms(lexicon.persons),
+        being=_forms(lexicon.being),
+        things=_forms(lexicon.things),
+        breaks=_forms(lexicon.breaks),
     )
+
+
+def _forms(words: str) -> frozenset[str]:
+    return frozenset(form for word in words.split("|") for form in phrase_of(word))
 
 
 def find_bias(text: str, language: str = "en") -> tuple[Bias, ...]:
@@ -254,8 +258,7 @@ class _Sentence:
         if last >= len(self.forms):
             return True
         gap = self.text[self.ends[last - 1] : self.starts[last]]
-        joined = self.forms[last] in {"and", "or", "so", "but", "which", "who", "he", "she", "they"}
-        return bool(gap.strip(" ")) and gap.strip() != "-" or joined
+        return gap.strip() not in ("", "-") or self.forms[last] in _JOINING
 
     def _is_in_name(self, first: int, last: int) -> bool:
         """Tell whether the words are part of a name: `Women in Tech`, `Muslim Aid`."""
@@ -340,9 +343,10 @@ class _Sentence:
         return self.forms[at] in rules.breaks or not _CLAUSE_MARKS.isdisjoint(gap)
 
 
-_FORWARD: Final = frozenset(
+_JOINING: Final = listed("and or so but which who he she they")
+_FORWARD: Final = listed(
     "therefore thus hence so consequently means mean makes make made suggests suggest implies "
-    "imply indicates lead leads which would will might may".split()
+    "imply indicates lead leads which would will might may"
 )
 
 

@@ -89,11 +89,11 @@ ENGLISH: Final = Lexicon(
         "foreign name|foreign sounding name|third world",
         Attribute.RELIGION: "muslim|muslims|jewish|jew|jews|hindu|sikh|buddhist|catholic|"
         "protestant|mormon|atheist|religion|religious|faith|hijab|headscarf|turban|yarmulke|"
-        "kippah|islam|islamic|ramadan|sabbath|prays|prayer|prayers|jehovahs witness",
+        "kippah|islam|islamic|ramadan|sabbath|prays|prayer|prayers|jehovah's witness",
         Attribute.DISABILITY: "disabled|disability|disabilities|handicap|handicapped|wheelchair|"
         "deaf|autistic|autism|adhd|epilepsy|epileptic|dyslexia|dyslexic|bipolar|mental illness|"
-        "mentally ill|mental health|chronic illness|chronically ill|has cancer|had cancer|her cancer|"
-        "his cancer|cancer survivor|cancer treatment|hiv|stutter|stammer|"
+        "mentally ill|mental health|chronic illness|chronically ill|has cancer|had cancer|"
+        "her cancer|his cancer|cancer survivor|cancer treatment|hiv|stutter|stammer|"
         "hearing impaired|visually impaired|hearing loss|impairment|diabetic|depression|"
         "blind|medical condition|health condition|prosthesis|prosthetic",
         Attribute.ORIENTATION: "gay|lesbian|homosexual|bisexual|transgender|transsexual|queer|"
@@ -117,10 +117,11 @@ ENGLISH: Final = Lexicon(
     deeds={
         Attribute.RELIGION: "mosque|church|synagogue|temple|parish|ministry|bible|quran|torah|"
         "gurdwara|seminary|chapel|congregation|missionary|madrasa",
-        Attribute.DISABILITY: "cancer|diabetes|paralympic|paralympics|special olympics|rehabilitation",
-        Attribute.PARENTHOOD: "children|kids|childcare|sabbatical for family|kindergarten|playgroup",
+        Attribute.DISABILITY: "cancer|diabetes|paralympic|paralympics|special olympics|"
+        "rehabilitation",
+        Attribute.PARENTHOOD: "children|kids|childcare|kindergarten|playgroup",
         Attribute.ORIENTATION: "pride parade|pride march|pride network",
-        Attribute.SEX: "womens|mens",
+        Attribute.SEX: "women's|men's",
         Attribute.UNION: "shop steward|strike|picket",
         Attribute.ORIGIN: "diaspora|cultural association",
     },
@@ -133,7 +134,7 @@ ENGLISH: Final = Lexicon(
         "prefer someone young|old fashioned because|not getting any younger|nearing retirement|"
         "close to retirement age|will retire soon|would retire soon|age limit|maximum age",
         Attribute.SEX: "for a woman|for a girl|for a female|as a woman she|as a man he|"
-        "like a woman|mans job|womans job|male candidate preferred|female candidate preferred|"
+        "like a woman|man's job|woman's job|male candidate preferred|female candidate preferred|"
         "males preferred|females preferred|men only|women only|male only|female only|males only|"
         "females only|prefer a man|prefer a male|prefer a woman|prefer a female|needs a man|"
         "need a man|wants a man|rather hire a man|rather have a man|too emotional for a|"
@@ -194,7 +195,7 @@ ENGLISH: Final = Lexicon(
     "incompetent|inflexible|unproductive|slow|weak|weaker|worse|worst|poor|lower|less|disqualify|"
     "disqualified|disqualifies|exclude|excluded|avoid|avoided|distracted|distraction|emotional|"
     "unstable|problem|problematic|burden|liability|drawback|disadvantage|negative|against|"
-    "not a good fit|not fit|not suitable|not hire|not recommend|not be able|cannot|cant|wont|"
+    "not a good fit|not fit|not suitable|not hire|not recommend|not be able|cannot|can't|won't|"
     "uncomfortable|unlikely|absent|absences|costly|difficult|difficulty|trouble|downside|minus|"
     "lack|lacks|lacking|too",
     causes="because|since|due to|owing to|on account of|as a result of|given|given that|given his|"
@@ -230,7 +231,7 @@ ENGLISH: Final = Lexicon(
     "care|elderly patients|elderly people|elderly residents|elder care|older adults|older people|"
     "older patients|older versions|older systems|disability benefits|disability insurance|"
     "double blind|blind review|blind test|color blind|race condition|race conditions|race day|"
-    "parent company|parent companies|parent teacher|parent element|parent class|childrens|"
+    "parent company|parent companies|parent teacher|parent element|parent class|children's|"
     "parental leave cover|maternity ward|maternity unit|maternity care|maternity cover|"
     "maternity leave cover|maternity clinic|cancer research|cancer patients|cancer center|"
     "cancer centre|cancer ward|diabetes care|diabetes patients|depression scale|mental health "
@@ -238,14 +239,14 @@ ENGLISH: Final = Lexicon(
     "man months|gender studies|gender pay gap|sex education|faith schools|good faith|hiv research|"
     "autism spectrum patients|religious studies|religious education|black belt|white paper|"
     "white papers|black box|white box|white label|race track|ethnic studies|trans fat|"
-    "european works council|credit union|student union|students union|european union|"
+    "european works council|credit union|student union|students' union|european union|"
     "union square|single point|single page|single sign|single handedly|single source|"
     "native app|native apps|cloud native|native mobile|native advertising",
     persons="candidate|candidates|applicant|applicants|person|persons|people|man|men|woman|women|"
     "guy|girl|boy|lady|national|nationals|citizen|citizens|immigrant|immigrants|employee|"
     "employees|worker|workers|colleague|colleagues|hire|hires|descent|origin|background|heritage|"
     "accent|family|name|surname|male|female|mother|father|parent|engineer|developer|nurse",
-    being="is|being|are|was|were|a|an|as|hes|shes|theyre|devout|practicing|practising|orthodox|"
+    being="is|being|are|was|were|a|an|as|he's|she's|they're|devout|practicing|practising|orthodox|"
     "because|since|not|be",
     things="services|service|centre|center|studies|rights|association|group|club|charity|"
     "conference|network|museum|hospital|health|clinic|foundation|society|shelter|union|football|"

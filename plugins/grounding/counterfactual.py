@@ -15,7 +15,7 @@ from random import Random
 from typing import Any, Final, cast
 
 from plugins.core.json_text import parse
-from plugins.core.words import form_of, spelled_out
+from plugins.core.words import form_of, listed, spelled_out
 
 
 class Pronouns(StrEnum):
@@ -187,10 +187,10 @@ _SIMPLE_TO_SHE: Final = {
 }  # fmt: skip
 _NEXT_WORD: Final = re.compile(r"[ \t]+([^\W\d_]+)")
 # Behind these, or behind no word at all, `her` is an object: `recommend her for`, `told her that`.
-_BEHIND_OBJECT: Final = frozenset(
+_BEHIND_OBJECT: Final = listed(
     "a about after again and are as at because before but by during for from he here how if in "
     "into is it now of on or over she so than that the then they this though through to today "
-    "too under until was we well when where which while who why will with without would".split()
+    "too under until was we well when where which while who why will with without would"
 )
 _BEFORE_NOUN: Final = re.compile(r"[ \t]+[^\W\d_]")
 
@@ -215,7 +215,8 @@ def _to_she(m: re.Match[str], text: str) -> str:
 _DECISION_NAMES: Final = ("decision", "recommendation", "verdict", "recommended")
 _SCORE_NAMES: Final = ("score", "rating", "match_score", "overall_score")
 _SAID_DECISION: Final = re.compile(
-    r"\b(?:decision|recommendation|verdict)\b[\"*: \t]{0,6}(?:is[ \t]+)?[\"*]{0,2}([^\W\d][\w -]{0,24})",
+    r"\b(?:decision|recommendation|verdict)\b[\"*: \t]{0,6}(?:is[ \t]+)?[\"*]{0,2}"
+    r"([^\W\d][\w -]{0,24})",
     re.IGNORECASE,
 )
 _SAID_SCORE: Final = re.compile(

@@ -1,8 +1,8 @@
 """Whether each sentence of an explanation rests on the documents. Pure.
 
-Words, and words that stand together, tell how much of a sentence is the sources'; they are weak on free
-paraphrase, so that a low overlap makes a sentence doubtful, not wrong: a judge model or a person
-decides. A number, date or name that no source has makes it doubtful whatever the overlap.
+Words, and words that stand together, tell how much of a sentence is the sources'. They are weak on
+free paraphrase, so that a low overlap makes a sentence doubtful, not wrong: a judge model or a
+person decides. A number, date or name that no source has makes it doubtful whatever the overlap.
 """
 
 import re
@@ -38,7 +38,7 @@ _COUNTED: Final = re.compile(
 )
 _GAP: Final = listed(
     "no not lacks lack lacking missing without absent absence gap gaps unfamiliar limited neither "
-    "nor never isn't doesn't hasn't isnt doesnt hasnt unclear unknown insufficient"
+    "nor never isn't doesn't hasn't unclear unknown insufficient"
 )
 _OF_JOB: Final = listed(
     "job role position requires require required requirement requirements asks needs need wants "
