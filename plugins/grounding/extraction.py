@@ -164,10 +164,24 @@ def _find_alias(phrase: Phrase, index: Index) -> Found:
     for document in index.documents:
         for name in names:
             for at in document.find(name):
-                near = document.words_near(document.segment_of(at), 1 if rest else 0)
-                if all(_is_near(word, near) for word in rest):
+                if _is_suffix(document, at, name):
+                    continue
+                if all(_is_near(word, _line_of(document, at, name)) for word in rest):
                     return Reason.ALIAS, document.place(at, at + len(name) - 1)
     return None
+
+
+def _is_suffix(document: Document, at: int, name: Phrase) -> bool:
+    """Tell whether a short name is the end of another: the `js` of `Node.js`."""
+    start = document.words.starts[at]
+    return len(name) == 1 and len(name[0]) <= 3 and document.source.text[start - 1 : start] == "."
+
+
+def _line_of(document: Document, at: int, name: Phrase) -> set[str]:
+    """Give the words of the line; where hardly more stands there, those around it too."""
+    segment = document.segment_of(at)
+    own = document.words_near(segment)
+    return own if len(own) > len(name) + 2 else document.words_near(segment, 1)
 
 
 def _is_near(word: str, near: set[str]) -> bool:
@@ -179,10 +193,11 @@ def _is_near(word: str, near: set[str]) -> bool:
 
 def _find_loose(phrase: Phrase, index: Index) -> Found:
     """Look for a line that has all words that carry content; endings such as Inc. may lack."""
-    words = content_of(phrase)
-    while len(words) > 1 and words[-1] in EMPTY_ENDINGS:
-        words = words[:-1]
+    words = _without_endings(content_of(phrase))
     if not words or (len(words) == 1 and len(phrase) == 1):
+        return None
+    # What has other names counts as a whole: `Bachelor ... Science` is not `Bachelor of Science`.
+    if alias_in(tuple(words)) is not None or len(set(words)) < len(words):
         return None
     for document in index.documents:
         places = [document.at.get(word, []) for word in words]
@@ -192,6 +207,12 @@ def _find_loose(phrase: Phrase, index: Index) -> Found:
             if document.words_near(document.segment_of(at)).issuperset(words):
                 return Reason.SAME_LINE, document.place(at, at)
     return None
+
+
+def _without_endings(words: list[str]) -> list[str]:
+    while len(words) > 1 and words[-1] in EMPTY_ENDINGS:
+        words = words[:-1]
+    return words
 
 
 # -- other kinds -------------------------------------------------------------------------------
@@ -359,10 +380,7 @@ def _places_of(document: Document, anchor: Phrase) -> list[int]:
         return places
     part = alias_in(anchor)
     if part is None:
-        words = content_of(anchor)
-        while len(words) > 1 and words[-1] in EMPTY_ENDINGS:
-            words = words[:-1]
-        return document.segments(tuple(words))
+        return document.segments(tuple(_without_endings(content_of(anchor))))
     first, last, names = part
     return [s for n in names for s in document.segments((*anchor[:first], *n, *anchor[last:]))]
 
