@@ -29,7 +29,7 @@ def corrupted(kind: str, made: Resume, rng: Random) -> tuple[dict[str, Any], str
     return None if path is None else (changed, path)
 
 
-def _absent(made: Resume, pool: Sequence[str], rng: Random) -> str:
+def absent(made: Resume, pool: Sequence[str], rng: Random) -> str:
     """Choose a value of which no word stands in the resume."""
     text = made.text.lower()
     words = [(value, re.findall(r"\w+", value.lower())) for value in pool]
@@ -40,9 +40,9 @@ def _absent(made: Resume, pool: Sequence[str], rng: Random) -> str:
 def _name(made: Resume, changed: dict[str, Any], rng: Random) -> str:
     first, _, last = changed["personal"]["full_name"].partition(" ")
     if rng.random() < 0.5:
-        first = _absent(made, resumes.FIRST, rng)
+        first = absent(made, resumes.FIRST, rng)
     else:
-        last = _absent(made, resumes.LAST, rng)
+        last = absent(made, resumes.LAST, rng)
     changed["personal"]["full_name"] = f"{first} {last}"
     return "personal.full_name"
 
@@ -64,14 +64,14 @@ def _phone(_: Resume, changed: dict[str, Any], rng: Random) -> str:
 
 
 def _location(made: Resume, changed: dict[str, Any], rng: Random) -> str:
-    changed["personal"]["location"] = _absent(made, resumes.CITIES, rng)
+    changed["personal"]["location"] = absent(made, resumes.CITIES, rng)
     return "personal.location"
 
 
 def _of_job(field: str, pool: Sequence[str]) -> Corruption:
     def change(made: Resume, changed: dict[str, Any], rng: Random) -> str:
         at = rng.randrange(len(changed["experience"]))
-        changed["experience"][at][field] = _absent(made, pool, rng)
+        changed["experience"][at][field] = absent(made, pool, rng)
         return f"experience[{at}].{field}"
 
     return change
@@ -105,7 +105,7 @@ def _degree_subject(made: Resume, changed: dict[str, Any], rng: Random) -> str:
     at = rng.randrange(len(changed["education"]))
     entry = changed["education"][at]
     subject = next(s for s in resumes.SUBJECTS if entry["degree"].endswith(s))
-    entry["degree"] = entry["degree"].replace(subject, _absent(made, resumes.SUBJECTS, rng))
+    entry["degree"] = entry["degree"].replace(subject, absent(made, resumes.SUBJECTS, rng))
     return f"education[{at}].degree"
 
 
@@ -119,19 +119,19 @@ def _school(made: Resume, changed: dict[str, Any], rng: Random) -> str:
 def _skill_swapped(made: Resume, changed: dict[str, Any], rng: Random) -> str:
     skills = changed["skills"]["technical"]
     at = rng.randrange(len(skills))
-    skills[at] = _absent(made, resumes.SKILLS, rng)
+    skills[at] = absent(made, resumes.SKILLS, rng)
     return f"skills.technical[{at}]"
 
 
 def _skill_added(made: Resume, changed: dict[str, Any], rng: Random) -> str:
     skills = changed["skills"]["technical"]
-    skills.append(_absent(made, resumes.SKILLS, rng))
+    skills.append(absent(made, resumes.SKILLS, rng))
     return f"skills.technical[{len(skills) - 1}]"
 
 
 def _language_added(made: Resume, changed: dict[str, Any], rng: Random) -> str:
     spoken = changed["skills"]["languages"]
-    spoken.append(_absent(made, resumes.LANGUAGES, rng))
+    spoken.append(absent(made, resumes.LANGUAGES, rng))
     return f"skills.languages[{len(spoken) - 1}]"
 
 
@@ -236,7 +236,7 @@ def _job_invented(made: Resume, changed: dict[str, Any], rng: Random) -> str:
     changed["experience"].append(
         {
             "title": rng.choice(resumes.TITLES),
-            "company": _absent(made, resumes.COMPANIES, rng),
+            "company": absent(made, resumes.COMPANIES, rng),
             "start_date": "2004-02",
             "end_date": "2006-05",
         }
