@@ -24,6 +24,8 @@ _ANY_WORD: Final = re.compile(
 _HAS_ALONE: Final = re.compile(f"[{_ALONE}]")
 _PIECE: Final = re.compile(f"[{_ALONE}]|[^{_ALONE}]+")
 _DROPPED: Final = re.compile(f"[{_ACCENTS}{_UNSEEN}'\u2019]")
+# Longer words are not remembered, so that what is remembered stays small.
+_LONGEST_KEPT: Final = 40
 # Letters that Unicode does not take apart into a base and an accent.
 _BASE: Final = str.maketrans(
     {"\u0131": "i", "ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "þ": "th", "ð": "d"}
@@ -70,27 +72,41 @@ def words_of(text: str) -> Words:
     """
     # Only ASCII keeps its length in lower case for certain, and so its offsets.
     if text.isascii():
-        found = list(_ASCII_WORD.finditer(text.lower()))
-        forms = [m[0] for m in found]
-        if "'" in text:
-            forms = [form.replace("'", "") for form in forms]
-        return Words(text, forms, [m.start() for m in found], [m.end() for m in found])
-    spans = [m.span() for m in _ANY_WORD.finditer(text)]
+        lower = text.lower()
+        found = _ASCII_WORD.findall(lower)
+        starts, ends = _offsets(lower, found)
+        forms = [word.replace("'", "") for word in found] if "'" in text else found
+        return Words(text, forms, starts, ends)
+    found = _ANY_WORD.findall(text)
     if _HAS_ALONE.search(text):
-        spans = [piece for span in spans for piece in _pieces(text, *span)]
-    forms = [form_of(text[start:end]) for start, end in spans]
-    return Words(text, forms, [s for s, _ in spans], [e for _, e in spans])
+        found = [piece for word in found for piece in _PIECE.findall(word)]
+    starts, ends = _offsets(text, found)
+    return Words(text, [form_of(word) for word in found], starts, ends)
 
 
-def _pieces(text: str, start: int, end: int) -> list[tuple[int, int]]:
-    return [(start + m.start(), start + m.end()) for m in _PIECE.finditer(text[start:end])]
+def _offsets(text: str, found: list[str]) -> tuple[list[int], list[int]]:
+    """Find each word again: between one and the next stands nothing that a word begins with."""
+    starts: list[int] = []
+    ends: list[int] = []
+    find, at = text.find, 0
+    for word in found:
+        at = find(word, at)
+        starts.append(at)
+        at += len(word)
+        ends.append(at)
+    return starts, ends
 
 
-@lru_cache(maxsize=8192)
 def form_of(word: str) -> str:
     """Give one word as it is compared: `Müller` and `MULLER` become `muller`."""
     if word.isascii():
-        return word.lower().replace("'", "")
+        lower = word.lower()
+        return lower.replace("'", "") if "'" in lower else lower
+    return _folded(word) if len(word) <= _LONGEST_KEPT else _folded.__wrapped__(word)
+
+
+@lru_cache(maxsize=4096)
+def _folded(word: str) -> str:
     apart = unicodedata.normalize("NFKD", word.casefold())
     return _DROPPED.sub("", apart).translate(_BASE)
 
@@ -100,9 +116,8 @@ def spelled_out(word: str) -> str:
     return form_of(unicodedata.normalize("NFC", word).casefold().translate(_SPELLED_OUT))
 
 
-@lru_cache(maxsize=8192)
 def phrase_of(text: str) -> tuple[str, ...]:
-    """Give the words of a short text as they are compared."""
+    """Give the words of a text as they are compared."""
     if text.isascii() and "'" not in text:
         return tuple(_ASCII_WORD.findall(text.lower()))
     return tuple(words_of(text).forms)
@@ -132,13 +147,17 @@ def content_of(forms: Sequence[str]) -> list[str]:
     return [form for form in forms if form not in STOP_WORDS]
 
 
-@lru_cache(maxsize=16384)
 def stem_of(form: str) -> str:
     """Cut the commonest English endings off, so that `managed` meets `manages`.
 
     Args:
         form: one word as it is compared.
     """
+    return _stem(form) if len(form) <= _LONGEST_KEPT else form
+
+
+@lru_cache(maxsize=16384)
+def _stem(form: str) -> str:
     if not form.isalpha():
         return form
     # Twice, because endings are joined to endings: engineer-ing, develop-er-s.

@@ -117,10 +117,10 @@ class Asked:
         return self.day in (None, mention.day) or (mention.day is None and self.day == 1)
 
 
+_LONGEST: Final = 30
 _ISO: Final = re.compile(r"((?:19|20)\d\d)(?:-(\d{2})(?:-(\d{2}))?)?(?:T.*)?")
 
 
-@lru_cache(maxsize=4096)
 def asked_date(value: str | float) -> Asked | None:
     """Read the date that an answer states, in any of the forms that `mentions_in` finds.
 
@@ -128,12 +128,17 @@ def asked_date(value: str | float) -> Asked | None:
         The date, or None where the value is not one date and nothing else.
     """
     text = str(value).strip()
-    iso = _ISO.fullmatch(text) if len(text) < 40 else None
+    if len(text) > _LONGEST or not any(char.isdigit() for char in text):
+        return None
+    return _asked(text)
+
+
+@lru_cache(maxsize=4096)
+def _asked(text: str) -> Asked | None:
+    iso = _ISO.fullmatch(text)
     if iso is not None:
         month, day = iso[2], iso[3]
         return Asked(int(iso[1]), (int(month),) if month else (), int(day) if day else None)
-    if len(text) > 30 or not any(char.isdigit() for char in text):
-        return None
     words = words_of(text)
     places: dict[str, list[int]] = {}
     for i, form in enumerate(words.forms):

@@ -27,6 +27,7 @@ _SPELLED: Final = (
     | {name: 10 * n for n, name in enumerate(_TENS.split(), 2)}
     | {"hundred": 100, "thousand": 1000, "dozen": 12}
 )
+_UNITS: Final = frozenset(_SCALES) | {"percent", "pct"}
 _GROUPS: Final = frozenset(" \u00a0\u202f\u2009'\u2019")
 _JOINTS: Final = frozenset(".,") | _GROUPS
 _MOST_PARTS: Final = 6
@@ -46,6 +47,11 @@ def numbers_in(words: Words) -> dict[str, int]:
         for value in values:
             found.setdefault(value, first)
     return found
+
+
+def runs_in(words: Words) -> Iterator[tuple[frozenset[str], int]]:
+    """Give each number of a text, with all ways to read it, and its first word."""
+    return _runs(words)
 
 
 def numbers_of(text: str) -> list[tuple[frozenset[str], str]]:
@@ -101,7 +107,10 @@ def _is_group(before: str, after: str) -> bool:
 
 
 def _values(words: Words, first: int, last: int) -> frozenset[str]:
-    tail = _DIGITS.fullmatch(words.forms[last])
+    form = words.forms[last]
+    if first == last and form.isdecimal() and _stands_alone(words, last):
+        return frozenset({form.lstrip("0") or "0"})
+    tail = _DIGITS.fullmatch(form)
     if tail is None:
         return frozenset()
     parts = [*words.forms[first:last], tail[1]]
@@ -115,6 +124,13 @@ def _values(words: Words, first: int, last: int) -> frozenset[str]:
     if behind.startswith("%") or _next_word(words, last) in ("percent", "pct"):
         made |= {value.scaleb(-2) for value in values}
     return frozenset(_spelt(value) for value in made)
+
+
+def _stands_alone(words: Words, at: int) -> bool:
+    """Tell whether neither a unit nor a percent sign follows."""
+    if "%" in words.text[words.ends[at] : words.ends[at] + 2]:
+        return False
+    return at + 1 >= len(words.forms) or words.forms[at + 1] not in _UNITS
 
 
 def _next_word(words: Words, at: int) -> str:

@@ -16,12 +16,13 @@ from typing import Final
 from plugins.core.words import STOP_WORDS, Words, listed, stem_of, words_of
 from plugins.grounding.aliases import Phrase, alias_in
 from plugins.grounding.dates import Asked, Mention, mentions_in
-from plugins.grounding.numbers import numbers_of
+from plugins.grounding.numbers import runs_in
 from plugins.grounding.source import About, Index
 
 DOUBTFUL_BELOW: Final = 0.5
 """Overlap below which a sentence is doubtful; the boundary itself is not."""
 _NEAR_WEIGHT: Final = 0.3
+_WELL_JOINED: Final = 0.5
 _FEWEST_WORDS: Final = 3
 _END: Final = re.compile(r"(?<=[.!?])[\"')\]]?[ \t]+(?=[^\W_])|\n")
 _NOWHERE: Final[list[int]] = []
@@ -176,6 +177,9 @@ def _check(sentence: str, start: int, index: Index, sides: _Sides) -> SentenceCh
     words = words_of(body)
     if not words.forms:
         return None
+    if not sides.told_apart and len(words) >= _FEWEST_WORDS and index.find(words.forms):
+        # It stands there word for word.
+        return SentenceCheck(body, start, 1.0, ())
     overlap = _overlap(words, index)
     names = list(_names_in(words))
     absent = [name for name in names if not _stands(name, index)]
@@ -201,7 +205,7 @@ def _overlap(words: Words, index: Index) -> float:
     single = sum(stem in index.stems for stem in content) / len(content)
     pairs = list(pairwise(content))
     double = sum(pair in index.stem_pairs for pair in pairs) / len(pairs)
-    near = max(double, _most_in_one_line(content, index))
+    near = double if double >= _WELL_JOINED else max(double, _most_in_one_line(content, index))
     return (1 - _NEAR_WEIGHT) * single + _NEAR_WEIGHT * near
 
 
@@ -209,7 +213,9 @@ def _most_in_one_line(content: Sequence[str], index: Index) -> float:
     """Give the greatest share of the words that one line of a source has, in any order."""
     stems, most = set(content), 0
     for document in index.documents:
-        held = Counter(s for stem in stems for s in document.stem_segments.get(stem, ()))
+        held = Counter[int]()
+        for stem in stems:
+            held.update(document.stem_segments(stem))
         most = max(most, *held.values(), 0)
     return most / len(stems)
 
@@ -305,6 +311,8 @@ def _of_wrong_side(words: Words, names: Sequence[Name], sides: _Sides) -> list[t
 
 def _dates_in(words: Words) -> list[Mention]:
     at: dict[str, list[int]] = {}
+    if not any(form[0].isdecimal() for form in words.forms):
+        return []
     for i, form in enumerate(words.forms):
         at.setdefault(form, []).append(i)
     return mentions_in(words, at)
@@ -312,14 +320,15 @@ def _dates_in(words: Words) -> list[Mention]:
 
 def _unknown_numbers(words: Words, dates: Sequence[Mention], index: Index) -> Iterator[str]:
     """Give the numbers that no source has; scales and counts of what is compared are no claims."""
-    plain = words.text
-    for date in dates:
-        start, end = words.starts[date.first], words.ends[date.last]
-        plain = plain[:start] + " " * (end - start) + plain[end:]
-    plain = _SCALE.sub(" ", _COUNTED.sub(" ", plain))
-    for values, written in numbers_of(plain):
-        known = any(value in d.numbers for d in index.documents for value in values)
-        if not known and not _is_small_word(written):
+    left_out: list[tuple[int, int]] | None = None
+    for values, at in runs_in(words):
+        if any(value in d.numbers for d in index.documents for value in values):
+            continue
+        if left_out is None:
+            left_out = [(words.starts[d.first], words.ends[d.last]) for d in dates]
+            left_out += [m.span() for p in (_SCALE, _COUNTED) for m in p.finditer(words.text)]
+        written, start = words.original(at, at), words.starts[at]
+        if not _is_small_word(written) and not any(a <= start < b for a, b in left_out):
             yield written
 
 

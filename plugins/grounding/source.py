@@ -21,6 +21,7 @@ from plugins.grounding.numbers import numbers_in
 
 _MOST_PLACES: Final = 64
 """Places of one phrase in one document that are looked at; a name stands in fewer."""
+_LONGEST_PARTED: Final = 40
 _LONG_LINE: Final = 160
 _SEGMENT_END: Final = re.compile(r"\n|(?<=;)[ \t]|(?<=[.!?])[ \t]+(?=[^\W\d_])")
 _BULLET: Final = re.compile(r"[ \t]*(?:[-*\u2022\u00b7\u25aa\u25e6\u2023\u2013]|\d{1,2}[.)])[ \t]")
@@ -87,6 +88,7 @@ class Document:
     _memo: dict[tuple[str, ...], list[int]] = field(
         default_factory=dict[tuple[str, ...], list[int]]
     )
+    _stem_memo: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
     _near_memo: dict[int, list[Mention]] = field(default_factory=dict[int, list[Mention]])
     _segments_memo: dict[tuple[str, ...], list[int]] = field(
         default_factory=dict[tuple[str, ...], list[int]]
@@ -227,7 +229,7 @@ class Document:
             if not 0 <= at < len(self._segments):
                 break
             text = self._segment_text(at)
-            if not text.strip():
+            if not text or text.isspace():
                 empty_allowed -= 1
                 if empty_allowed < 0:
                     break
@@ -246,19 +248,23 @@ class Document:
         """Give the numbers that the document names, each with the word at which it first stands."""
         return numbers_in(self.words)
 
-    @cached_property
-    def joined(self) -> dict[str, tuple[int, int]]:
-        """Give each two and three neighbouring words written as one, with their first and last.
+    def find_parted(self, word: str) -> tuple[int, int] | None:
+        """Find a word that is written as two or three: `Node.js` where `NodeJS` is asked for.
 
-        `Node.js` is then found where `NodeJS` is asked for.
+        Returns:
+            Its first and last part, or None.
         """
-        forms = self.words.forms
-        made: dict[str, tuple[int, int]] = {}
-        for i, (one, two) in enumerate(pairwise(forms)):
-            made.setdefault(one + two, (i, i + 1))
-            if i + 2 < len(forms):
-                made.setdefault(one + two + forms[i + 2], (i, i + 2))
-        return made
+        for cut in range(1, min(len(word), _LONGEST_PARTED)):
+            if word[:cut] not in self.at:
+                continue
+            rest = word[cut:]
+            if rest in self.at and (places := self.find((word[:cut], rest))):
+                return places[0], places[0] + 1
+            for again in range(1, min(len(rest), _LONGEST_PARTED)):
+                parts = (word[:cut], rest[:again], rest[again:])
+                if parts[1] in self.at and (places := self.find(parts)):
+                    return places[0], places[0] + 2
+        return None
 
     @cached_property
     def emails(self) -> dict[str, tuple[int, int]]:
@@ -285,19 +291,21 @@ class Document:
         return made
 
     @cached_property
-    def stems(self) -> frozenset[str]:
-        """Give the stems of all words."""
-        return frozenset(stem_of(form) for form in self.at)
+    def stems(self) -> dict[str, list[str]]:
+        """Give the stems of all words, each with its words."""
+        made: dict[str, list[str]] = {}
+        for form in self.at:
+            made.setdefault(stem_of(form), []).append(form)
+        return made
 
-    @cached_property
-    def stem_segments(self) -> dict[str, list[int]]:
-        """Give the segments in which each stem stands, the first `_MOST_PLACES` of them."""
-        made: dict[str, list[int]] = defaultdict(list)
-        for segment, forms in self._segment_words.items():
-            for stem in {stem_of(form) for form in forms}:
-                if len(made[stem]) < _MOST_PLACES:
-                    made[stem].append(segment)
-        return dict(made)
+    def stem_segments(self, stem: str) -> list[int]:
+        """Give the segments in which a stem stands, at its first `_MOST_PLACES` places."""
+        known = self._stem_memo.get(stem)
+        if known is None:
+            places = [at for form in self.stems.get(stem, ()) for at in self.at[form]]
+            known = list({self.segment_of(at) for at in places[:_MOST_PLACES]})
+            self._stem_memo[stem] = known
+        return known
 
     @cached_property
     def stem_pairs(self) -> frozenset[tuple[str, str]]:
@@ -341,8 +349,9 @@ class Index:
             whole = document.at.get(word)
             if whole:
                 return document.place(whole[0], whole[0])
-            if word in document.joined:
-                return document.place(*document.joined[word])
+            parted = document.find_parted(word)
+            if parted is not None:
+                return document.place(*parted)
         return None
 
     def of(self, about: About) -> Iterator[Document]:
