@@ -81,7 +81,12 @@ def words_of(text: str) -> Words:
     if _HAS_ALONE.search(text):
         found = [piece for word in found for piece in _PIECE.findall(word)]
     starts, ends = _offsets(text, found)
-    return Words(text, [form_of(word) for word in found], starts, ends)
+    forms = [form_of(word) for word in found]
+    if "" not in forms:
+        return Words(text, forms, starts, ends)
+    # Some letters are accents by themselves, and nothing is left of them.
+    kept = [i for i, form in enumerate(forms) if form]
+    return Words(text, [forms[i] for i in kept], [starts[i] for i in kept], [ends[i] for i in kept])
 
 
 def _offsets(text: str, found: list[str]) -> tuple[list[int], list[int]]:
@@ -160,8 +165,8 @@ def stem_of(form: str) -> str:
 def _stem(form: str) -> str:
     if not form.isalpha():
         return form
-    # Twice, because endings are joined to endings: engineer-ing, develop-er-s.
-    return _cut(_cut(form))
+    # Endings are joined to endings: engineer-ing, develop-er-s.
+    return _undoubled(_cut(_cut(_cut(form))))
 
 
 _ENDINGS: Final = ("ments", "ment", "ings", "ing", "ions", "ion", "ies", "ers", "ed", "er", "es")

@@ -220,7 +220,8 @@ ENGLISH: Final = Lexicon(
     "should not matter|does not matter|not matter|ignored|disregarded|not an issue|"
     "not a concern|no concern|no concerns|left out|set aside|not because of|not due to|"
     "unrelated to|independent of|redacted|anonymised|anonymized",
-    lawful="at least 16|at least 18|at least 21|be 16|be 18|be 21|18 or older|18 or over|"
+    lawful="at least 16|at least 18|at least 21|be 16|be 18|be 21|be 16 or older|be 18 or older|"
+    "be 21 or older|be 18 or over|be 21 or over|men and women|women and men|18 or older|18 or over|"
     "21 or older|21 or over|18 years or older|21 years or older|18 years of age|21 years of age|"
     "over 18|over 21|minimum age|legal age|legal drinking age|right to work|work permit|"
     "authorized to work|authorised to work|work authorization|work authorisation|visa|"

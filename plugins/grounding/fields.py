@@ -51,7 +51,12 @@ _TEXT_NAMES: Final = listed(
 _LASTS_NAMES: Final = listed("current ongoing present")
 _MAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]{1,255}\.[^\s@.]{2,}")
 _ADDRESS: Final = re.compile(r"(?:https?://\S+|www\.\S+|[\w-]{2,}\.[a-z]{2,6}/\S*)", re.IGNORECASE)
-_NUMERIC: Final = re.compile(r"[^\w]{0,3}[\d.,'\u2019 \u00a0\u202f]{1,40}[%kKmMbB+]{0,2}")
+_NUMERIC: Final = re.compile(
+    r"[^\w]{0,3}[\d.,'\u2019 \u00a0\u202f]{1,40}"
+    r"(?:[%kKmMbB+]{0,2}|thousand|million|billion|percent|mio|mrd|lakh|crore)"
+    r"(?: ?(?:[$\u20ac\u00a3]|usd|eur|gbp|inr))?",
+    re.IGNORECASE,
+)
 _CALL_NUMBER: Final = re.compile(r"[+(]?[\d().\-/ \u00a0]{7,25}")
 _HAS_DIGIT: Final = re.compile(r"\d")
 _LONGEST_ADDRESS: Final = 330
@@ -121,6 +126,8 @@ def _kind_by_shape(text: str) -> Kind | None:
         return None
     if asked_date(text) is not None:
         return Kind.DATE
+    if text[0] == "+" and _CALL_NUMBER.fullmatch(text):
+        return Kind.PHONE
     if _NUMERIC.fullmatch(text):
         return Kind.NUMBER
     return Kind.PHONE if _CALL_NUMBER.fullmatch(text) else None

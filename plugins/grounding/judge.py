@@ -38,6 +38,9 @@ class Ruling(StrEnum):
     """It said nothing that can be used: the sentence stays doubtful."""
 
 
+_RULINGS: Final = {ruling.value: ruling for ruling in Ruling}
+
+
 @dataclass(frozen=True, slots=True)
 class JudgedSentence:
     """A sentence and the judge's ruling.
@@ -126,7 +129,7 @@ def _rows(answer: str) -> list[dict[str, Any]]:
 
 def _judged(sentence: str, row: dict[str, Any], index: Index) -> JudgedSentence:
     said = str(row.get("verdict", "")).strip().lower()
-    ruling = Ruling(said) if said in Ruling else Ruling.UNKNOWN
+    ruling = _RULINGS.get(said, Ruling.UNKNOWN)
     quote = str(row.get("quote") or "")
     if ruling is not Ruling.SUPPORTED:
         return JudgedSentence(sentence, ruling, quote)

@@ -269,7 +269,7 @@ def _stands(name: Name, index: Index) -> bool:
     if _phrase_stands(phrase, index):
         return True
     # `Shows Python`: a verb at the start; `Python/Django`: names side by side.
-    rest = phrase[1:] if first == 0 else phrase
+    rest = phrase[1:] if first == 0 and len(phrase) > 1 else phrase
     if rest != phrase and _phrase_stands(rest, index):
         return True
     return any(

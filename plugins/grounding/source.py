@@ -21,6 +21,8 @@ from plugins.grounding.numbers import numbers_in
 
 _MOST_PLACES: Final = 64
 """Places of one phrase in one document that are looked at; a name stands in fewer."""
+_MOST_TRIED: Final = 512
+"""Places of a phrase's rarest word that are tried: only a hostile document has more."""
 _LONGEST_PARTED: Final = 40
 _LONG_LINE: Final = 160
 _SEGMENT_END: Final = re.compile(r"\n|(?<=;)[ \t]|(?<=[.!?])[ \t]+(?=[^\W\d_])")
@@ -115,7 +117,7 @@ class Document:
             return rarest[:_MOST_PLACES]
         forms, length, wanted = self.words.forms, len(phrase), list(phrase)
         found: list[int] = []
-        for place in rarest:
+        for place in rarest[:_MOST_TRIED]:
             first = place - offset
             if first < 0:
                 continue
