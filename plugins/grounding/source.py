@@ -16,6 +16,7 @@ from itertools import pairwise
 from typing import Final
 
 from plugins.core.words import STOP_WORDS, Words, spelled_out, stem_of, words_of
+from plugins.grounding.aliases import EMPTY_ENDINGS
 from plugins.grounding.dates import Mention, mentions_in
 from plugins.grounding.numbers import numbers_in
 
@@ -128,12 +129,28 @@ class Document:
         return found
 
     def segments(self, phrase: tuple[str, ...]) -> list[int]:
-        """Give the segments in which a phrase begins."""
+        """Give the segments in which a phrase stands by itself; without any, all it begins in.
+
+        The `Engineer` of `Lead Engineer` is another title.
+        """
         known = self._segments_memo.get(phrase)
         if known is None:
-            known = [self.segment_of(at) for at in self.find(phrase)]
+            places = self.find(phrase)
+            alone = [at for at in places if self._is_alone(at, at + len(phrase) - 1)]
+            known = [self.segment_of(at) for at in alone or places]
             self._segments_memo[phrase] = known
         return known
+
+    def _is_alone(self, first: int, last: int) -> bool:
+        """Tell whether neither neighbour is of the same name: capitalised, behind a mere space."""
+        words = self.words
+        if words.between(first - 1) == " " and self._is_capital(first - 1):
+            return False
+        follows = words.between(last) == " " and self._is_capital(last + 1)
+        return not follows or words.forms[last + 1] in EMPTY_ENDINGS
+
+    def _is_capital(self, at: int) -> bool:
+        return self.words.text[self.words.starts[at]].isupper()
 
     def _is_spelled(self, first: int, wanted: list[str]) -> bool:
         forms, spelled = self.words.forms, self.spelled
@@ -152,13 +169,17 @@ class Document:
     @cached_property
     def _segments(self) -> list[int]:
         """Give the offsets at which segments begin."""
-        text, starts, line = self.source.text, [0], 0
+        text, starts, line, last = self.source.text, [0], 0, -1
         for end in _SEGMENT_END.finditer(text):
             if end[0] == "\n":
                 line = end.end()
-            elif text[end.start() - 1] != ";" and end.start() - line < _LONG_LINE:
-                # The dots of `B.Sc. Informatics`, `Acme Inc. Berlin` end no sentence.
-                continue
+            elif text[end.start() - 1] != ";":
+                if last < end.start():
+                    last = text.find("\n", end.start())
+                    last = len(text) if last < 0 else last
+                if last - line < _LONG_LINE:
+                    # The dots of `B.Sc. Informatics`, `Acme Inc. Berlin` end no sentence.
+                    continue
             starts.append(end.end())
         return starts
 
@@ -235,6 +256,8 @@ class Document:
                 empty_allowed -= 1
                 if empty_allowed < 0:
                     break
+                # What stands beyond an empty line is further away.
+                seen += 1
                 continue
             seen += 1
             if at in self._dated:

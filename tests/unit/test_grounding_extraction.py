@@ -138,6 +138,32 @@ def test_a_date_counts_only_with_what_it_is_stated_of(
     assert found == wrong
 
 
+LAYOUTS = {
+    "grouped by company": "Acme Corp\n5 years\nLead Engineer\nJan 2021 - Present (3 years)\n"
+    "Berlin\nEngineer\nMarch 2019 - Dec 2020 (2 years)\n\nFoo\nClerk\n2011 - 2012",
+    "prose": "After school I joined Acme Corp as an Engineer in March 2019 and left in December "
+    "2020. Before that, from 2011 to 2012, I was a Clerk at Foo, which taught me patience.",
+    "columns": "03/2019 - 12/2020\tEngineer\tAcme Corp\n2011 - 2012\tClerk\tFoo",
+    "labels": "Company: Acme Corp\nPosition: Engineer\nPeriod: March 2019 to December 2020\n\n"
+    "Company: Foo\nPosition: Clerk\nPeriod: 2011 to 2012",
+    "dates first": "March 2019 - December 2020\nAcme Corp\nEngineer\nBuilt things.\n\n"
+    "2011 - 2012\nFoo\nClerk",
+    "one line each": "Engineer, Acme Corp, Mar 2019 - Dec 2020; Clerk, Foo, 2011 - 2012",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize(
+    ("start", "end", "wrong"),
+    [("2019-03", "2020-12", 0), ("2011-01", "2012-12", 2), ("2018-03", "2020-12", 1)],
+)
+def test_dates_are_found_in_the_layouts_of_resumes(
+    layout: str, start: str, end: str, wrong: int
+) -> None:
+    job = {"title": "Engineer", "company": "Acme Corp", "start_date": start, "end_date": end}
+    assert len(_check([job], LAYOUTS[layout]).unsupported) == wrong
+
+
 def test_dates_of_an_entry_without_names_may_stand_anywhere() -> None:
     assert _only({"graduation_year": 2014}).support is Support.SUPPORTED
     assert _only({"graduation_year": 2013}).support is Support.UNSUPPORTED
