@@ -81,7 +81,12 @@ def words_of(text: str) -> Words:
     if _HAS_ALONE.search(text):
         found = [piece for word in found for piece in _PIECE.findall(word)]
     starts, ends = _offsets(text, found)
-    forms = [form_of(word) for word in found]
+    # Lower case first: of nearly all words nothing else remains to be done.
+    lower = [word.lower() for word in found]
+    forms = [
+        form if form.isascii() and "'" not in form else form_of(word)
+        for form, word in zip(lower, found, strict=True)
+    ]
     if "" not in forms:
         return Words(text, forms, starts, ends)
     # Some letters are accents by themselves, and nothing is left of them.

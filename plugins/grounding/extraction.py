@@ -5,7 +5,7 @@ year that stands elsewhere in the resume is how most invented careers look.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, cast
@@ -19,6 +19,7 @@ from plugins.grounding.numbers import numbers_of, spelling_of
 from plugins.grounding.sentences import check_text
 from plugins.grounding.source import Document, Index, Place
 
+_LONGEST_NAME: Final = 120
 _END_NAMES: Final = frozenset({"end", "until", "to", "ended", "finish", "expires"})
 _START_NAMES: Final = frozenset({"start", "from", "since", "started", "begin"})
 
@@ -118,14 +119,7 @@ def _check(path: Path, value: Any, index: Index, groups: "_Groups") -> FieldChec
         return _check_date(path, value, kind, groups)
     if kind is Kind.TEXT:
         return _check_text(where, str(value), index)
-    look = {
-        Kind.PHRASE: _find_phrase,
-        Kind.NUMBER: _find_number,
-        Kind.EMAIL: _find_email,
-        Kind.PHONE: _find_phone,
-        Kind.URL: _find_url,
-    }[kind]
-    found = look(value, index)
+    found = _LOOKS[kind](value, index)
     if found is not None:
         return FieldCheck(where, kind, Support.SUPPORTED, *found)
     if kind is Kind.NUMBER and is_derived(path):
@@ -275,6 +269,15 @@ def _find_url(value: Any, index: Index) -> Found:
     return (Reason.FOUND, place) if place is not None else None
 
 
+_LOOKS: Final[Mapping[Kind, Callable[[Any, Index], Found]]] = {
+    Kind.PHRASE: _find_phrase,
+    Kind.NUMBER: _find_number,
+    Kind.EMAIL: _find_email,
+    Kind.PHONE: _find_phone,
+    Kind.URL: _find_url,
+}
+
+
 def _check_text(where: str, text: str, index: Index) -> FieldCheck:
     checked = check_text(text, index)
     supported = not checked.doubtful
@@ -352,7 +355,9 @@ class _Groups:
 
 def _names_in(owner: Path, held: dict[str, Any]) -> Iterator[Phrase]:
     for key, value in held.items():
-        if isinstance(value, str) and kind_of((*owner, key), value) is Kind.PHRASE:
+        if not isinstance(value, str) or len(value) > _LONGEST_NAME:
+            continue
+        if kind_of((*owner, key), value) is Kind.PHRASE:
             phrase = phrase_of(value)
             if phrase:
                 yield phrase

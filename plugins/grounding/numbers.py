@@ -5,7 +5,7 @@ country and one and a quarter in another. Values are compared as decimals in one
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
@@ -33,31 +33,37 @@ _JOINTS: Final = frozenset(".,") | _GROUPS
 _MOST_PARTS: Final = 6
 
 
-def numbers_in(words: Words) -> dict[str, int]:
+def numbers_in(words: Words, at: Mapping[str, Sequence[int]]) -> dict[str, int]:
     """Find all numbers of a text.
 
     Args:
         words: of the text.
+        at: where each word stands, by its form.
 
     Returns:
         Each number in one spelling, and the word at which it first stands.
     """
     found: dict[str, int] = {}
-    for values, first in _runs(words):
+    places = [i for form, held in at.items() if _begins_number(form) for i in held]
+    for values, first in _runs(words, sorted(places)):
         for value in values:
             found.setdefault(value, first)
     return found
 
 
+def _begins_number(form: str) -> bool:
+    return form in _SPELLED or (form[0].isdecimal() and form.isascii())
+
+
 def runs_in(words: Words) -> Iterator[tuple[frozenset[str], int]]:
     """Give each number of a text, with all ways to read it, and its first word."""
-    return _runs(words)
+    return _runs(words, range(len(words)))
 
 
 def numbers_of(text: str) -> list[tuple[frozenset[str], str]]:
     """Find the numbers of a short text, each with all ways to read it and its first word."""
     words = words_of(text)
-    return [(values, words.original(first, first)) for values, first in _runs(words)]
+    return [(values, words.original(first, first)) for values, first in runs_in(words)]
 
 
 def spelling_of(value: float) -> str | None:
@@ -72,19 +78,19 @@ def _spelt(value: Decimal) -> str:
     return format(abs(value).normalize(), "f") if value else "0"
 
 
-def _runs(words: Words) -> Iterator[tuple[frozenset[str], int]]:
-    """Give each number's possible values and its first word."""
-    forms, at = words.forms, 0
-    while at < len(forms):
+def _runs(words: Words, places: Sequence[int]) -> Iterator[tuple[frozenset[str], int]]:
+    """Give the possible values of each number that begins at one of some words, and that word."""
+    forms, behind = words.forms, 0
+    for at in places:
+        if at < behind:
+            continue
         form = forms[at]
         if form[0].isdecimal() and form.isascii():
             last = _end_of_run(words, at)
             yield _values(words, at, last), at
-            at = last + 1
-            continue
-        if form in _SPELLED:
+            behind = last + 1
+        elif form in _SPELLED:
             yield frozenset(_in_words(words, at)), at
-        at += 1
 
 
 def _end_of_run(words: Words, first: int) -> int:

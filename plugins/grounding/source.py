@@ -26,7 +26,8 @@ _MOST_TRIED: Final = 512
 """Places of a phrase's rarest word that are tried: only a hostile document has more."""
 _LONGEST_PARTED: Final = 40
 _LONG_LINE: Final = 160
-_SEGMENT_END: Final = re.compile(r"\n|(?<=;)[ \t]|(?<=[.!?])[ \t]+(?=[^\W\d_])")
+_PART_END: Final = re.compile(r"(?<=;)[ \t]")
+_SENTENCE_END: Final = re.compile(r"(?<=;)[ \t]|(?<=[.!?])[ \t]+(?=[^\W\d_])")
 _BULLET: Final = re.compile(r"[ \t]*(?:[-*\u2022\u00b7\u25aa\u25e6\u2023\u2013]|\d{1,2}[.)])[ \t]")
 _BEFORE_AT: Final = re.compile(r"[^\s@<>()\[\],;:\"]{1,64}\Z")
 _BEHIND_AT: Final = re.compile(r"[^\s@<>()\[\],;:\"]{1,255}")
@@ -169,18 +170,16 @@ class Document:
     @cached_property
     def _segments(self) -> list[int]:
         """Give the offsets at which segments begin."""
-        text, starts, line, last = self.source.text, [0], 0, -1
-        for end in _SEGMENT_END.finditer(text):
-            if end[0] == "\n":
-                line = end.end()
-            elif text[end.start() - 1] != ";":
-                if last < end.start():
-                    last = text.find("\n", end.start())
-                    last = len(text) if last < 0 else last
-                if last - line < _LONG_LINE:
-                    # The dots of `B.Sc. Informatics`, `Acme Inc. Berlin` end no sentence.
-                    continue
-            starts.append(end.end())
+        starts: list[int] = []
+        at = 0
+        for line in self.source.text.split("\n"):
+            starts.append(at)
+            # In short lines, the dots of `B.Sc. Law` and `Acme Inc. Berlin` end no sentence.
+            if len(line) >= _LONG_LINE:
+                starts += [at + end.end() for end in _SENTENCE_END.finditer(line)]
+            elif ";" in line:
+                starts += [at + end.end() for end in _PART_END.finditer(line)]
+            at += len(line) + 1
         return starts
 
     def segment_of(self, word: int) -> int:
@@ -271,7 +270,7 @@ class Document:
     @cached_property
     def numbers(self) -> dict[str, int]:
         """Give the numbers that the document names, each with the word at which it first stands."""
-        return numbers_in(self.words)
+        return numbers_in(self.words, self.at)
 
     def find_parted(self, word: str) -> tuple[int, int] | None:
         """Find a word that is written as two or three: `Node.js` where `NodeJS` is asked for.
@@ -335,7 +334,8 @@ class Document:
     @cached_property
     def stem_pairs(self) -> frozenset[tuple[str, str]]:
         """Give each two neighbouring words that carry content, by their stems."""
-        content = [stem_of(form) for form in self.words.forms if form not in STOP_WORDS]
+        stems = {form: stem_of(form) for form in self.at if form not in STOP_WORDS}
+        content = [stems[form] for form in self.words.forms if form in stems]
         return frozenset(pairwise(content))
 
 

@@ -18,7 +18,6 @@ from plugins.grounding.extraction import (
     check_extraction,
 )
 from plugins.grounding.fields import Kind, kind_of
-from plugins.grounding.numbers import numbers_in
 from plugins.grounding.source import Index, Source
 
 RESUME = """Jane O'Brien-M\u00fcller
@@ -238,7 +237,7 @@ def test_what_is_not_one_date_is_none(value: str | int) -> None:
     ],
 )  # fmt: skip
 def test_numbers_are_read_in_the_ways_people_write_them(written: str, values: set[str]) -> None:
-    assert set(numbers_in(words_of(written))) == values
+    assert set(Index([Source("s", written)]).documents[0].numbers) == values
 
 
 @pytest.mark.parametrize(
