@@ -112,6 +112,7 @@ class _Rules:
     proxies: Phrases
     judgements: Phrases
     harsh: Phrases
+    refusals: Phrases
     causes: Phrases
     left_alone: Phrases
     lawful: Phrases
@@ -136,6 +137,7 @@ def _rules(language: str) -> _Rules:
         proxies=Phrases({**lexicon.proxies}),
         judgements=Phrases({None: f"{lexicon.judgements}|{lexicon.harsh}"}),
         harsh=Phrases({None: lexicon.harsh}),
+        refusals=Phrases({None: lexicon.refusals}),
         causes=Phrases({None: lexicon.causes}),
         left_alone=Phrases({None: f"{lexicon.equal}|{lexicon.not_counted}"}),
         lawful=Phrases({None: lexicon.lawful}),
@@ -191,6 +193,7 @@ class _Marks:
 
     judgements: tuple[Hit, ...]
     harsh: tuple[Hit, ...]
+    refusals: tuple[Hit, ...]
     causes: tuple[Hit, ...]
 
 
@@ -216,6 +219,7 @@ class _Sentence:
             marks = _Marks(
                 tuple(rules.judgements.find(self.forms)),
                 tuple(rules.harsh.find(self.forms)),
+                tuple(rules.refusals.find(self.forms)),
                 tuple(rules.causes.find(self.forms)),
             )
             for first, last, tag, is_deed in attributes:
@@ -281,7 +285,8 @@ class _Sentence:
                 if before not in ("over", "than") or self._form(at + 3) not in ("company", "firm"):
                     yield at, at + 3, Attribute.AGE, self._form(at - 2) in ("company", "firm")
             elif before == "aged" or (
-                before in ("turned", "turning", "nearly", "already") and behind != "years"
+                before in ("is", "hes", "shes", "turned", "turning", "nearly", "already")
+                and self._ends_phrase(at + 1)
             ):
                 yield at, at + 1, Attribute.AGE, False
 
@@ -306,9 +311,10 @@ class _Sentence:
         if is_deed:
             return None
         clause = self._clause(rules, first, last)
-        for begin, end, _ in judged:
+        for begin, end, _ in (*judged, *marks.refusals):
             gap = first - end if end <= first else begin - last
-            if begin in clause and gap <= _NEAR_WORDS:
+            near = begin in clause or (begin, end, None) in marks.refusals
+            if near and 0 <= gap <= _NEAR_WORDS:
                 return self._bias(tag, Strength.NEAR, first, last, " ".join(self.forms[begin:end]))
         return None
 

@@ -42,6 +42,7 @@ class Lexicon:
         proxies: often stands for it, and often does not.
         judgements: words of suitability and decision.
         harsh: those of them that speak against somebody.
+        refusals: those of these that decide; they count beyond a semicolon too.
         causes: joins a reason to what follows from it.
         equal: an equal-opportunity statement; the sentence is left alone.
         not_counted: says that it did not count; likewise.
@@ -59,6 +60,7 @@ class Lexicon:
     proxies: Words
     judgements: str
     harsh: str
+    refusals: str
     causes: str
     equal: str
     not_counted: str
@@ -73,9 +75,9 @@ ENGLISH: Final = Lexicon(
     people={
         Attribute.AGE: "age|aged|ages|elderly|older|young|younger|youth|youthful|ageing|aging|"
         "middle aged|senior citizen|retirement|retire|retiring|baby boomer|boomer|millennial|"
-        "gen z|gen x|fifties|sixties|forties|twenties|teenager",
+        "gen z|gen x|fifties|sixties|forties|twenties|teenager|late fifties|late forties",
         Attribute.SEX: "woman|women|female|females|man|men|male|males|girl|girls|boy|boys|lady|"
-        "ladies|gentleman|gentlemen|gender|sex|feminine|masculine|nonbinary|non binary",
+        "ladies|gentleman|gentlemen|guy|guys|gender|sex|feminine|masculine|nonbinary|non binary",
         Attribute.PARENTHOOD: "pregnant|pregnancy|maternity leave|paternity leave|parental leave|"
         "maternity|mother|mothers|father|mom|mum|motherhood|mothering|fatherhood|parent|"
         "her children|his children|their children|has children|have children|having children|"
@@ -84,7 +86,9 @@ ENGLISH: Final = Lexicon(
         "family responsibilities|family duties|caregiver|caring responsibilities",
         Attribute.ORIGIN: "ethnicity|ethnic|race|racial|nationality|immigrant|immigrants|migrant|"
         "foreigner|foreigners|foreign born|refugee|asian|african|hispanic|latino|latina|arab|"
-        "romani|gypsy|caucasian|african american|skin color|skin colour|national origin|"
+        "romani|gypsy|gypsies|roma|caucasian|born abroad|arabic name|arabic names|"
+        "african name|african names|foreign names|african american|skin color|skin colour|"
+        "national origin|"
         "country of origin|ethnic background|migration background|foreign accent|accent|"
         "foreign name|foreign sounding name|third world",
         Attribute.RELIGION: "muslim|muslims|jewish|jew|jews|hindu|sikh|buddhist|catholic|"
@@ -96,8 +100,8 @@ ENGLISH: Final = Lexicon(
         "her cancer|his cancer|cancer survivor|cancer treatment|hiv|stutter|stammer|"
         "hearing impaired|visually impaired|hearing loss|impairment|diabetic|depression|"
         "blind|medical condition|health condition|prosthesis|prosthetic",
-        Attribute.ORIENTATION: "gay|lesbian|homosexual|bisexual|transgender|transsexual|queer|"
-        "lgbt|lgbtq|sexual orientation|same sex|his husband|her wife|trans woman|trans man|"
+        Attribute.ORIENTATION: "gay|lesbian|homosexual|bisexual|transgender|trans|transsexual|"
+        "queer|lgbt|lgbtq|sexual orientation|same sex|his husband|her wife|trans woman|trans man|"
         "gender identity",
         Attribute.MARITAL: "married|unmarried|divorced|divorcee|divorce|widowed|widow|marital|"
         "spouse|newlywed|single mother|single mom|single father|single parent|wife|husband",
@@ -146,7 +150,7 @@ ENGLISH: Final = Lexicon(
         "children|wants to have children|of childbearing age|child bearing age|childbearing age|"
         "go on maternity leave soon|working mothers are|mothers are|should be at home with|"
         "will want a baby|distracted by her children|distracted by his children|"
-        "distracted by her kids|distracted by their children",
+        "too many kids|too many children|distracted by her kids|distracted by their children",
         Attribute.ORIGIN: "not a native name|go back to|these people are|those people are|"
         "people from there|not american enough|not one of us|people like that|unpronounceable name|"
         "name sounds foreign|foreign sounding|name suggests|no foreigners|no immigrants|"
@@ -196,8 +200,11 @@ ENGLISH: Final = Lexicon(
     "disqualified|disqualifies|exclude|excluded|avoid|avoided|distracted|distraction|emotional|"
     "unstable|problem|problematic|burden|liability|drawback|disadvantage|negative|against|"
     "not a good fit|not fit|not suitable|not hire|not recommend|not be able|cannot|can't|won't|"
-    "uncomfortable|unlikely|absent|absences|costly|difficult|difficulty|trouble|downside|minus|"
-    "lack|lacks|lacking|too",
+    "uncomfortable|uneasy|not go down well|not work out|rarely stay|disloyal|loyalty|"
+    "defer|not recommended|not be trusted|do not hire|unlikely|absent|absences|"
+    "costly|difficult|difficulty|trouble|downside|minus|lack|lacks|lacking|too",
+    refusals="reject|rejected|decline|declined|defer|not recommended|not hire|do not hire|"
+    "unsuitable|unfit|unreliable|disqualified|exclude|excluded|pass on",
     causes="because|since|due to|owing to|on account of|as a result of|given|given that|given his|"
     "given her|in view of|in light of|considering|therefore|thus|hence|so|consequently|means|"
     "mean|makes|make|made|suggests|suggest|implies|imply|indicates|lead to|leads to|for being|"
@@ -255,7 +262,7 @@ ENGLISH: Final = Lexicon(
     "skills|level|proficiency|law|literature|cuisine|company|companies|office|customers|clients|"
     "startup|firm|organisation|organization|wear|fashion|shoes|products|students|patients|"
     "insurance|support|care|scheme|policy|bank|university|school|college|c1|c2|b1|b2|a1|a2|"
-    "fluent|fluently|translation|translator|teacher|lessons|course|courses|version|versions|"
+    "history|art|music|pupils|pupil|inequality|equality|fluent|fluently|translation|translator|teacher|lessons|course|courses|version|versions|"
     "system|systems|code|data",
     breaks="but|however|while|whereas|yet|though",
 )
