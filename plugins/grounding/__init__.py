@@ -19,10 +19,11 @@ decides. Where it is known which document is the candidate's and which the job's
 the job's has is no strength of the candidate.
 
 **Bias** (`bias.py`). A protected attribute near a judgement, in four strengths. English; another
-language is another `Lexicon` in `bias_words.py`. It finds what is said plainly; of 22 hard lines
-that were written after the rules it found 9 at first (0.41, 95 % interval 0.23 to 0.61), and it
-called 3 of 20 fair ones biased, so that its silence proves nothing: `counterfactual.py` asks the other way round, for
-evaluation runs: the same prompt with another name, and whether the decision changes.
+language is another `Lexicon` in `bias_words.py`. It finds what is said plainly: of 37 hard lines
+that were written after the rules it found 16 at first sight (0.43, 95 % interval 0.29 to 0.59), and
+it called 4 of 30 fair ones biased, so that its silence proves nothing. `counterfactual.py` asks the
+other way round, for evaluation runs: the same prompt with another name, and whether the decision
+changes.
 
 Nothing here needs more than a few seconds of CPU for a megabyte of hostile text; an answer about a
 source of 10K tokens takes about 10 ms, one of 10K tokens itself (a thousand fields) 30 ms: no work

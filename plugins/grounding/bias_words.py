@@ -85,7 +85,8 @@ ENGLISH: Final = Lexicon(
         "toddler|newborn|baby|breastfeeding|childless|young family|start a family|"
         "family responsibilities|family duties|caregiver|caring responsibilities",
         Attribute.ORIGIN: "ethnicity|ethnic|race|racial|nationality|immigrant|immigrants|migrant|"
-        "foreigner|foreigners|foreign born|refugee|asian|african|hispanic|latino|latina|arab|"
+        "foreigner|foreigners|foreign born|refugee|asian|african|hispanic|latino|latina|"
+        "latinos|latinas|arab|arabs|asians|africans|foreign national|foreign nationals|"
         "romani|gypsy|gypsies|roma|caucasian|born abroad|arabic name|arabic names|"
         "african name|african names|foreign names|african american|skin color|skin colour|"
         "national origin|"
@@ -99,6 +100,7 @@ ENGLISH: Final = Lexicon(
         "mentally ill|mental health|chronic illness|chronically ill|has cancer|had cancer|"
         "her cancer|his cancer|cancer survivor|cancer treatment|hiv|stutter|stammer|"
         "hearing impaired|visually impaired|hearing loss|impairment|diabetic|depression|"
+        "anxiety disorder|parkinson's|multiple sclerosis|ptsd|tourette's|schizophrenia|"
         "blind|medical condition|health condition|prosthesis|prosthetic",
         Attribute.ORIENTATION: "gay|lesbian|homosexual|bisexual|transgender|trans|transsexual|"
         "queer|lgbt|lgbtq|sexual orientation|same sex|his husband|her wife|trans woman|trans man|"
@@ -150,7 +152,8 @@ ENGLISH: Final = Lexicon(
         "children|wants to have children|of childbearing age|child bearing age|childbearing age|"
         "go on maternity leave soon|working mothers are|mothers are|should be at home with|"
         "will want a baby|distracted by her children|distracted by his children|"
-        "too many kids|too many children|distracted by her kids|distracted by their children",
+        "too many kids|too many children|want kids|want children|distracted by her kids|"
+        "distracted by their children",
         Attribute.ORIGIN: "not a native name|go back to|these people are|those people are|"
         "people from there|not american enough|not one of us|people like that|unpronounceable name|"
         "name sounds foreign|foreign sounding|name suggests|no foreigners|no immigrants|"
@@ -204,7 +207,7 @@ ENGLISH: Final = Lexicon(
     "defer|not recommended|not be trusted|do not hire|unlikely|absent|absences|"
     "costly|difficult|difficulty|trouble|downside|minus|lack|lacks|lacking|too",
     refusals="reject|rejected|decline|declined|defer|not recommended|not hire|do not hire|"
-    "unsuitable|unfit|unreliable|disqualified|exclude|excluded|pass on",
+    "not suitable|unsuitable|unfit|unreliable|disqualified|exclude|excluded|pass on",
     causes="because|since|due to|owing to|on account of|as a result of|given|given that|given his|"
     "given her|in view of|in light of|considering|therefore|thus|hence|so|consequently|means|"
     "mean|makes|make|made|suggests|suggest|implies|imply|indicates|lead to|leads to|for being|"
