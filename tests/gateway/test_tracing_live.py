@@ -18,7 +18,7 @@ from openai import OpenAI
 from tests.gateway.running import UNCACHED, Gateway, running
 from tests.receiving import Receiver, SpanSeen, over_grpc, over_http
 
-pytestmark = pytest.mark.proxy
+pytestmark = [pytest.mark.proxy, pytest.mark.spec("9.4")]
 CALLER_SPAN = "00f067aa0ba902b7"
 HEAD = ["auth", "read", "admission", "reserve limits", "reserve cache", "check input probe"]
 UNKEPT = [name for name in HEAD if name != "reserve cache"]
