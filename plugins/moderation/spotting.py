@@ -36,7 +36,9 @@ def spotter(rules: Sequence[Rule]) -> Spotter:
     """
     names = [rule.name for rule in rules]
     if len(set(names)) != len(names):
-        raise ValueError(f"two rules share a name: {sorted(n for n in names if names.count(n) > 1)}")
+        raise ValueError(
+            f"two rules share a name: {sorted(n for n in names if names.count(n) > 1)}"
+        )
     if importlib.util.find_spec("hyperscan") is not None:
         return HyperscanSpotter(rules)
     return PatternSpotter(rules)
@@ -62,8 +64,10 @@ class PatternSpotter:
     def spots(self, text: str) -> Spots:
         """Give the spots; see `Spotter`."""
         edged = f"{_EDGE}{text}{_EDGE}"
-        lowered = edged.lower() if edged.isascii() else _byte_for_character(edged).lower().decode(
-            "latin-1"
+        lowered = (
+            edged.lower()
+            if edged.isascii()
+            else _byte_for_character(edged).lower().decode("latin-1")
         )
         found: dict[str, tuple[int, ...]] = {}
         for name, needs, pattern in self._rules:

@@ -24,8 +24,9 @@ _ISSUERS: Final[tuple[tuple[re.Pattern[str], frozenset[int]], ...]] = tuple(
     )
 )
 # Maestro has so many first digits and lengths that any number may look like one: context decides.
-_MAESTRO: Final = re.compile(r"50|5[6-9]|6")
-_MAESTRO_LENGTHS: Final = range(12, 20)
+# So it does for 35, of which JCB issues a part.
+_LOOSE: Final = re.compile(r"50|5[6-9]|6|35")
+_LOOSE_LENGTHS: Final = range(12, 20)
 
 _CONTEXT: Final = re.compile(
     r"\b(?:cards?|credit|debit|visa|master ?card|amex|american express|maestro|discover|cc|pan|"
@@ -96,8 +97,8 @@ def _score(text: str, digits: str, shape: tuple[int, ...], start: int, end: int)
     issued = any(
         len(digits) in lengths and first.match(digits) is not None for first, lengths in _ISSUERS
     )
-    maestro = len(digits) in _MAESTRO_LENGTHS and _MAESTRO.match(digits) is not None
-    if not issued and not maestro:
+    loose = len(digits) in _LOOSE_LENGTHS and _LOOSE.match(digits) is not None
+    if not issued and not loose:
         return 0.0
     if near(text, start, end, _CONTEXT):
         return 1.0

@@ -64,8 +64,7 @@ def codice_fiscale(code: str) -> bool:
     """Tell whether an Italian tax code's last letter is right (DM 23/12/1976)."""
     total = sum(_ODD_PLACES[character] for character in code[0:15:2])
     total += sum(
-        int(character) if character.isdigit() else ord(character) - 65
-        for character in code[1:15:2]
+        int(character) if character.isdigit() else ord(character) - 65 for character in code[1:15:2]
     )
     return chr(65 + total % 26) == code[15]
 

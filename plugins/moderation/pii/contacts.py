@@ -7,7 +7,9 @@ from typing import Final
 from plugins.moderation.rules import Hit, Rule, near, once
 from plugins.moderation.text import Text, View
 
-_DOMAIN: Final = r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62})\.){1,8}(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9\-]{2,59})"
+_DOMAIN: Final = (
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62})\.){1,8}(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9\-]{2,59})"
+)
 _EMAIL: Final = Rule(
     "pii.email",
     r"[a-z0-9_%+\-'\"]@[a-z0-9][a-z0-9\-]{0,62}\.",
@@ -35,10 +37,12 @@ _HIDDEN_EMAIL: Final = Rule(
 
 _PHONE_CONTEXT: Final = re.compile(
     r"(?:\b(?:phone|tel|telephone|mobile|cell|mob|fax|call|whatsapp|sms|text|ring|reach\w*|"
-    r"telefon|handy|t[eé]l[eé]phone|tel[eé]fono|m[oó]vil|celular|number)\b|☎|✆)",
+    r"telefon|handy|t[eé]l[eé]phone|tel[eé]fono|m[oó]vil|celular)\b|☎|✆)",
     re.IGNORECASE,
 )
-_INTERNATIONAL: Final = re.compile(r"\+|00[1-9]|\(\d{3}\) ?\d{3}[ \-.]\d{4}|\d{3}[\-.]\d{3}[\-.]\d{4}")
+_INTERNATIONAL: Final = re.compile(
+    r"\+|00[1-9]|\(\d{3}\) ?\d{3}[ \-.]\d{4}|\d{3}[\-.]\d{3}[\-.]\d{4}"
+)
 _PHONE: Final = Rule(
     "pii.phone",
     r"[0-9][ .\-/()]{0,2}[0-9]{2}[ .\-/()]{0,2}[0-9]{2}[ .\-/()]{0,2}[0-9]{2}",
@@ -94,7 +98,9 @@ _SPREAD: Final = 1_500
 
 _FEWEST: Final = 3
 _MANY: Final = 5
-_REFEREES: Final = re.compile(r"\b(?:referees?|references?|referenzen|referencias|contact us)\b", re.I)
+_REFEREES: Final = re.compile(
+    r"\b(?:referees?|references?|referenzen|referencias|contact us)\b", re.I
+)
 
 
 class PeopleLists:
@@ -116,11 +122,18 @@ class PeopleLists:
         return once(hits)
 
 
+_ONE_OF_MANY: Final = re.compile(
+    r"(?:fax|desk|mobile|office|home|work|cell|direct|main|private|landline)\W{0,4}\Z",
+    re.IGNORECASE,
+)
+"""Labels by which one person tells their own numbers apart."""
+
+
 def _lists(original: str, found: Sequence[Hit]) -> list[Hit]:
     by_name: dict[str, Hit] = {}
     for hit in sorted(found, key=lambda hit: hit.start):
         before = original[max(0, hit.start - 400) : hit.start]
-        if not _REFEREES.search(before):
+        if not _REFEREES.search(before) and not _ONE_OF_MANY.search(before[-14:]):
             name = re.sub(r"[\W_]", "", original[hit.start : hit.end]).lower()
             by_name.setdefault(name, hit)
     lists: list[Hit] = []

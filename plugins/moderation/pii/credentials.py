@@ -52,7 +52,9 @@ _PRIVATE_KEY: Final = Rule(
 _URL: Final = Rule(
     "pii.url_password",
     r"://[^ /@:]{1,64}:[^ /@]{3,128}@",
-    re.compile(r"\b[a-z][a-z0-9+]{1,20}://[^\s/@:]{1,64}:(?P<value>[^\s/@]{3,128})@", re.IGNORECASE),
+    re.compile(
+        r"\b[a-z][a-z0-9+]{1,20}://[^\s/@:]{1,64}:(?P<value>[^\s/@]{3,128})@", re.IGNORECASE
+    ),
     before=230,
     after=4,
     needs=("://",),
@@ -140,4 +142,6 @@ def _believed(match: re.Match[str]) -> bool:
         # "password reset", "token based": only what is long and random is no word.
         return len(value) >= _LONG and digits and entropy_bits(value) >= _SECRET_BITS
     plain_said = match["said"].isalpha()
-    return entropy_bits(value) >= _RANDOM_BITS - 0.5 and digits and kinds >= (3 if plain_said else 2)
+    return (
+        entropy_bits(value) >= _RANDOM_BITS - 0.5 and digits and kinds >= (3 if plain_said else 2)
+    )

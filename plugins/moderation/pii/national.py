@@ -210,7 +210,9 @@ class NationalIdentifiers:
         self._kinds = [
             (
                 each,
-                Rule(f"pii.national.{place}.{each.code}", each.spot, re.compile(each.shape), 30, 40),
+                Rule(
+                    f"pii.national.{place}.{each.code}", each.spot, re.compile(each.shape), 30, 40
+                ),
                 re.compile(rf"(?<![A-Za-z])(?:{each.context})(?![A-Za-z])", re.IGNORECASE),
             )
             for place, each in enumerate(_IDENTIFIERS)
