@@ -160,10 +160,10 @@ _DISGUISES: Final[tuple[tuple[Rule, _Undo], ...]] = (
     (
         Rule(
             "disguise.base64",
-            r"[^a-z0-9+/_\-][a-z0-9+/_\-]{20,4096}={0,2}[^a-z0-9+/=_\-]",
+            r"[^a-z0-9+/_\-][a-z0-9+/_\-]{20}",
             re.compile(rf"(?<![A-Za-z0-9+/_\-])[A-Za-z0-9+/_\-]{{20,{_LONGEST}}}={{0,2}}"),
-            before=_LONGEST + 4,
-            after=4,
+            before=22,
+            after=_LONGEST,
         ),
         _base64,
     ),

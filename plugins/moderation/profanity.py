@@ -1,85 +1,58 @@
 """Profanity in candidates' answers: own words, own normalising, names and towns safe.
 
-Words are looked for as words. Letters may be doubled, replaced by the usual signs (`sh1t`, `f*ck`)
+Words are looked for as words. Letters may be repeated, replaced by the usual signs (`sh1t`, `f*ck`)
 or set apart (`f u c k`), endings may follow; a word that merely holds one (Scunthorpe, Cockburn,
 cocktail, assess) is another word. What is also somebody's name is believed only where it cannot be
 one.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
-from plugins.moderation.profanity_words import (
-    INNOCENT,
-    INSIDE,
-    MILD,
-    NAMES,
-    SEVERE,
-    STRONG,
-)
+from plugins.moderation.profanity_words import INNOCENT, INSIDE, MILD, NAMES, SEVERE, STRONG
 from plugins.moderation.rules import Hit, Rule, once
 from plugins.moderation.text import Text, View
 
-_SIGNS: Final = {
-    "a": "a@4*",
-    "b": "b8*",
-    "c": "ck(*",
-    "e": "e3*",
-    "g": "g9*",
-    "h": "h*#",
-    "i": "i1!|*",
-    "k": "ck*",
-    "l": "l1|*",
-    "o": "o0*",
-    "s": "s$5z*",
-    "t": "t7+*",
-    "u": "uv*",
-    "x": "xk*",
+_ENDINGS: Final = (
+    " s z es ed er ers erz in ing ings y ier iest ish head heads face faces hole holes ass tard wit "
+    "wits bag bags ness a as az"
+).split(" ")
+_SCORES: Final = {
+    word + ending: score
+    for score, words in ((0.4, MILD), (0.8, STRONG), (1.0, SEVERE))
+    for word in words
+    for ending in _ENDINGS
+    if word + ending not in INNOCENT
 }
-_ENDINGS: Final = r"(?:s|z|es|ed|er|ers|erz|in|ing|ings|y|ier|iest|ish|head|heads|face|faces|hole|holes|ass|tard|wit|wits|bag|bags|ness)?"
-_SCORES: Final = ((1.0, SEVERE), (0.8, STRONG), (0.4, MILD))
+_INSIDE_SCORE: Final = 0.9
 
-
-def _letter(letter: str, *, first: bool) -> str:
-    # The first letter stands as it is or as a sign that is no star: else any word would do.
-    signs = _SIGNS.get(letter, letter + "*")
-    signs = signs.replace("*", "") if first else signs
-    return f"[{re.escape(signs)}]" + ("{1,6}" if letter.isalpha() else "")
-
-
-def _word(word: str) -> str:
-    return "".join(_letter(letter, first=place == 0) for place, letter in enumerate(word))
-
-
-def _shape(words: Iterable[str]) -> re.Pattern[str]:
-    longest_first = sorted(words, key=len, reverse=True)
-    return re.compile(
-        rf"(?<![\w@$*])(?:{'|'.join(map(_word, longest_first))}){_ENDINGS}(?![\w@$*])",
-        re.IGNORECASE,
-    )
-
-
-def _rule(words: frozenset[str], score: float) -> Rule:
-    # One cheap pattern for all: only its hits are looked at closely.
-    spot = rf"[^a-z0-9_@$*](?:{'|'.join(sorted(map(_word, words)))})"
-    return Rule(f"profanity.{score}", spot, _shape(words), before=60, after=24)
-
-
-def _inside() -> Rule:
-    words = "|".join(sorted(map(_word, INSIDE)))
-    shape = rf"(?<![\w@$*])[\w@$!]{{0,16}}?(?:{words})[\w@$!*]{{0,16}}"
-    return Rule("profanity.inside", words, re.compile(shape, re.IGNORECASE), before=60, after=24)
-
-
-_RULES: Final = (
-    *((_rule(words, score), score) for score, words in _SCORES),
-    (_inside(), 0.9),
+# A sign may stand for several letters: each reading is tried.
+_READINGS: Final = tuple(
+    str.maketrans("@483056$79!+|1v(#", letters)
+    for letters in ("aabeosbstgitiiuch", "aabeosbstgitlluch", "aabeozbstgltilvkh")
 )
-_LETTERS: Final = re.compile(r"[^a-z]")
+_REPEATED: Final = re.compile(r"(.)\1{2,}")
+_DOUBLED_VOWEL: Final = re.compile(r"([aiu])\1")
+_MOST_HIDDEN: Final = 4
+_MOST_TOKENS: Final = 4_096
+
+_TOKEN: Final = re.compile(
+    r"(?<![\w@$*!])[A-Za-z@$5(!|][A-Za-z0-9@$!*+|#(']{0,30}[A-Za-z0-9@$*](?![\w@$*])"
+)
+_RULE: Final = Rule(
+    "profanity",
+    rf"[^a-z0-9](?:{'|'.join(sorted((*MILD, *STRONG, *SEVERE)))})|{'|'.join(sorted(INSIDE))}|"
+    # repeated letters, signs and stars inside a word
+    r"aaa|bbb|ccc|eee|fff|ggg|hhh|iii|kkk|ooo|sss|ttt|uu|ii|aa|"
+    r"[a-z][@$*!|][@$*!|]{0,3}[a-z]|[@$][a-z$]{2}|[^a-z0-9][a-z]{1,3}[0-9]{1,2}[a-z]|[*][*]{1,3}[a-z]",
+    _TOKEN,
+    before=24,
+    after=30,
+)
 _NAME_BEFORE: Final = re.compile(r"(?:[A-Z][\w'.\-]*|[a-z]\.|,)\s{1,2}\Z")
 _NAME_AFTER: Final = re.compile(r"(?:['’]s)?[\s,]{1,2}(?:[A-Z][\w'\-]*|and\s+[A-Z])")
-_FEWEST_LETTERS: Final = 2
 
 
 class Profanity:
@@ -90,37 +63,68 @@ class Profanity:
     """
 
     check = "profanity"
+    rules = (_RULE,)
 
     def __init__(self, least: float = 0.5) -> None:
-        self._rules = tuple((rule, score) for rule, score in _RULES if score >= least)
-        self.rules = tuple(rule for rule, _ in self._rules)
+        self._least = least
 
     def find(self, text: Text) -> list[Hit]:
         """Give the profane words in a text."""
         return once([hit for view in text.views for hit in self._in(view)])
 
-    def _in(self, view: View) -> list[Hit]:
-        return [
-            Hit("profanity", *view.place(*match.span()), score)
-            for rule, score in self._rules
-            for match in rule.matches(view)
-            if not _is_innocent(match)
-        ]
+    def _in(self, view: View) -> Iterator[Hit]:
+        for match in _RULE.matches(view):
+            score = _score(match[0].lower())
+            if score >= self._least and not _is_name(match):
+                yield Hit("profanity", *view.place(*match.span()), score)
 
 
-def _is_innocent(match: re.Match[str]) -> bool:
-    found = match[0]
-    letters = _LETTERS.sub("", found.lower())
-    if len(letters) < _FEWEST_LETTERS or letters in INNOCENT:
-        return True
-    return letters in NAMES and _is_name(match)
+@lru_cache(_MOST_TOKENS)
+def _score(token: str) -> float:
+    return max(map(_known, _forms(token)), default=0.0)
+
+
+def _forms(token: str) -> Iterator[str]:
+    # Letters repeated for emphasis stand for one or for two.
+    for plain in {token, *(token.translate(reading) for reading in _READINGS)}:
+        yield plain
+        if _REPEATED.search(plain) or _DOUBLED_VOWEL.search(plain):
+            yield _REPEATED.sub(r"\1\1", plain)
+            yield _DOUBLED_VOWEL.sub(r"\1", _REPEATED.sub(r"\1", plain))
+
+
+def _known(form: str) -> float:
+    score = _SCORES.get(form, 0.0)
+    if score or form in INNOCENT:
+        return score
+    if any(word in form for word in INSIDE):
+        return _INSIDE_SCORE
+    return _hidden(form) if "*" in form else 0.0
+
+
+def _hidden(form: str) -> float:
+    # f*ck, s**t: any word that fits, if enough of it shows.
+    stars = form.count("*")
+    if stars > _MOST_HIDDEN or stars * 2 > len(form) + (form[0] != "*"):
+        return 0.0
+    fits = re.compile(re.escape(form).replace(r"\*", "[a-z]"))
+    return max((score for word, score in _STARRED.items() if fits.fullmatch(word)), default=0.0)
+
+
+_STARRED: Final = {
+    word: score
+    for word, score in _SCORES.items()
+    if word.startswith(("fuck", "shit", "bitch", "cunt", "ass", "dick", "cock", "puss", "nigg", "fag"))
+    or word in {"bullshit", "motherfucker", "motherfucking", "bastard", "whore", "twat", "wanker"}
+}
+"""Words that people write with stars; others would fit too much."""
 
 
 def _is_name(match: re.Match[str]) -> bool:
     # Dick, Dick Smith, Mr. Dick: a capital in a text that has small letters too. In capitals only
     # beside another capitalised word.
     found, text = match[0], match.string
-    if not found[0].isupper():
+    if found.lower() not in NAMES or not found[0].isupper():
         return False
     beside = (
         _NAME_BEFORE.search(text, max(0, match.start() - 24), match.start()) is not None
