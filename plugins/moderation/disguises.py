@@ -52,7 +52,8 @@ def _escapes(found: str) -> str | None:
 
 
 def _spelled(found: str) -> str | None:
-    digits, times, words = [], 1, 0
+    digits: list[str] = []
+    times, words = 1, 0
     for token in re.split(_BETWEEN, found.lower()):
         if token in _TIMES:
             times = _TIMES[token]
@@ -162,8 +163,7 @@ _DISGUISES: Final[tuple[tuple[Rule, _Undo], ...]] = (
             "disguise.base64",
             r"[^a-z0-9+/_\-][a-z0-9+/_\-]{20}",
             re.compile(rf"(?<![A-Za-z0-9+/_\-])[A-Za-z0-9+/_\-]{{20,{_LONGEST}}}={{0,2}}"),
-            before=22,
-            after=_LONGEST,
+            anchor=20,
         ),
         _base64,
     ),

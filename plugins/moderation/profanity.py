@@ -114,7 +114,9 @@ def _hidden(form: str) -> float:
 _STARRED: Final = {
     word: score
     for word, score in _SCORES.items()
-    if word.startswith(("fuck", "shit", "bitch", "cunt", "ass", "dick", "cock", "puss", "nigg", "fag"))
+    if word.startswith(
+        ("fuck", "shit", "bitch", "cunt", "ass", "dick", "cock", "puss", "nigg", "fag")
+    )
     or word in {"bullshit", "motherfucker", "motherfucking", "bastard", "whore", "twat", "wanker"}
 }
 """Words that people write with stars; others would fit too much."""

@@ -37,6 +37,8 @@ class Rule:
         shape: the exact pattern, tried only around the spots.
         before: characters before a spot's end at which the shape may begin.
         after: characters after a spot's end that the shape, its context included, may reach.
+        anchor: where the spot has one length, that of it: the shape is then tried where the spot
+            begins, and nowhere else.
         needs: lower-case strings of which the text has at least one if the spot holds; empty when
             there are none. Spares the slower pass where there is no multi-pattern engine.
     """
@@ -46,6 +48,7 @@ class Rule:
     shape: re.Pattern[str]
     before: int = 80
     after: int = 80
+    anchor: int = 0
     needs: tuple[str, ...] = ()
 
     def matches(self, view: View) -> Iterator[re.Match[str]]:
@@ -54,8 +57,19 @@ class Rule:
         Time is linear in the view for a shape whose own tries are bounded: windows that overlap
         are joined before they are searched.
         """
+        if self.anchor:
+            yield from self._anchored(view)
+            return
         for start, end in windows(view.spots.get(self.name, ()), self.before, self.after):
             yield from self.shape.finditer(view.text, start, min(end, len(view.text)))
+
+    def _anchored(self, view: View) -> Iterator[re.Match[str]]:
+        done = 0
+        for spot in view.spots.get(self.name, ()):
+            match = self.shape.match(view.text, max(0, spot - self.anchor))
+            if match is not None and match.start() >= done:
+                done = match.end()
+                yield match
 
 
 def windows(spots: tuple[int, ...], before: int, after: int) -> Iterator[tuple[int, int]]:

@@ -108,7 +108,7 @@ _SIGNS: Final = (
     _sign(
         "always",
         1.0,
-        r"[^a-z](?:or|and|xor|having|where|not|when|rlike|like)[\s+('\"!~\-\[/*0-9@x]{1,24}[a-f0-9.'\")(\]\s+*/%\-]{0,40}(?:=|<|>|like|is|not like|between|not between|in)",
+        r"[^a-z](?:or|and|xor|having|where|not|when|rlike|like)[\s+('\"!~\-\[/*,;`]{1,24}[0-9@][xa-f0-9.'\")(\]\s+*/%\-]{0,40}(?:=|<|>|like|is|not like|between|not between|in)",
         rf"(?:\b|\d|')(?:or|and|xor|having|&&|\|\||where|not|when|rlike|like){_GAP}{{1,12}}(?:not{_GAP}{{1,6}})?"
         r"(?P<quote>['\"]?)\d[\d.xa-f]{0,12}(?:[\s()]{0,3}[+\-*/%][\s()]{0,3}\d{1,12}){0,12}(?P=quote)[\s)+]{0,6}"
         r"(?:=|<=>|<>|!=|<|>|(?:\bnot\s+)?\b(?:like|between|in)\b|\bis\b)=?[\s(+]{0,6}(?P=quote)"

@@ -40,6 +40,7 @@ _SURE_LENGTH: Final = 15
 _LONGEST: Final = 19
 _SHORTEST: Final = 12
 _FEW_GROUPS: Final = 32
+_REAL_GROUP: Final = 3
 
 _RULE: Final = Rule(
     "pii.card",
@@ -74,7 +75,12 @@ class Cards:
 def _cards(text: str, groups: list[tuple[int, str]]) -> list[tuple[int, int, float]]:
     found: list[tuple[int, int, float]] = []
     first = 0
+    # In a long run of single digits a card could begin anywhere: only its two ends are tried.
+    scattered = len(groups) > _FEW_GROUPS
     while first < len(groups):
+        if scattered and len(groups[first][1]) < _REAL_GROUP and 0 < first < len(groups) - _LONGEST:
+            first += 1
+            continue
         taken = 0
         digits = ""
         for last in range(first, len(groups)):

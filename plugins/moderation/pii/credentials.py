@@ -26,23 +26,29 @@ _PREFIXES: Final = (
     r"dop_v1_[a-f0-9]{64}",  # DigitalOcean
     r"AC[a-f0-9]{32}",  # Twilio
     r"SK[a-f0-9]{32}",
-    r"eyJ[A-Za-z0-9_\-]{10,1000}\.eyJ[A-Za-z0-9_\-]{10,2000}\.[A-Za-z0-9_\-]{10,1000}",  # JWT
 )
 _KEY: Final = Rule(
     "pii.key",
     r"(?:akia|asia|gh[pousr]_|github_pat_|glpat-|sk-|xox[abeoprs]-|aiza|ya29\.|"
-    r"[srp]k_(?:live|test)_|sg\.|npm_|pypi-age|hf_|shp(?:at|ca|pa|ss)_|dop_v1_|ac|sk|eyj)"
-    r"[a-z0-9_\-]{10}",
+    r"[srp]k_(?:live|test)_|sg\.|npm_|pypi-age|hf_|shp(?:at|ca|pa|ss)_|dop_v1_)"
+    r"[a-z0-9_\-]{10}|(?:ac|sk)[a-f0-9]{16}",
     re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_PREFIXES)})(?![A-Za-z0-9])"),
     before=40,
-    after=4_200,
+    after=260,
+)
+_TOKEN: Final = Rule(
+    "pii.web_token",
+    r"eyj[a-z0-9_\-]{10}",
+    re.compile(r"eyJ[A-Za-z0-9_\-]{10,1000}\.eyJ[A-Za-z0-9_\-]{10,2000}\.[A-Za-z0-9_\-]{10,1000}"),
+    anchor=13,
+    needs=("eyj",),
 )
 _PRIVATE_KEY: Final = Rule(
     "pii.private_key",
     r"-----begin [a-z0-9 ]{0,30}private key-----",
     re.compile(
-        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----[A-Za-z0-9+/=\s\-:,]{0,4000}?"
-        r"(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY-----|(?=[^A-Za-z0-9+/=\s\-:,])|\Z)",
+        r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY-----(?:\s{0,4}[A-Za-z0-9+/=]{16,76}){0,120}"
+        r"(?:\s{0,4}[A-Za-z0-9+/=]{0,76}\s{0,4}-----END [A-Z0-9 ]{0,30}PRIVATE KEY-----)?",
         re.IGNORECASE,
     ),
     before=80,
@@ -97,7 +103,7 @@ class Credentials:
     """Finds keys, tokens, passwords (`api_key`, `private_key`, `password`)."""
 
     check = "pii"
-    rules = (_KEY, _PRIVATE_KEY, _URL, _SAID)
+    rules = (_KEY, _TOKEN, _PRIVATE_KEY, _URL, _SAID)
 
     def find(self, text: Text) -> list[Hit]:
         """Give the secrets in a text."""
@@ -106,7 +112,8 @@ class Credentials:
     def _in(self, view: View) -> list[Hit]:
         hits = [
             Hit("api_key", *view.place(*match.span()), 0.95)
-            for match in _KEY.matches(view)
+            for rule in (_KEY, _TOKEN)
+            for match in rule.matches(view)
             if entropy_bits(match[0]) >= _RANDOM_BITS and _KINDS[2].search(match[0])
         ]
         hits += [
