@@ -12,7 +12,7 @@ VLLM_STAMP := $(VLLM_VENV)/.installed
 # folder pip is configured with; its hash differs by place, so that it is pinned by version alone.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test test-unit test-vllm torture check bench spec clean
+.PHONY: run test test-unit test-vllm torture check bench accuracy spec clean
 .DEFAULT_GOAL := run
 
 $(STAMP): requirements.lock pyproject.toml
@@ -72,6 +72,10 @@ check: $(DEV_STAMP)
 ## Against bare LiteLLM in the same run; the last line is JSON.
 bench: $(DEV_STAMP)
 	@$(BIN)/python -m bench $(ARGS)
+
+## How well the checks of content tell right from wrong, on external data; the last line is JSON.
+accuracy: $(DEV_STAMP)
+	@$(BIN)/python -m bench.accuracy $(DATA)
 
 ## Each requirement, the tests that prove it, and their last result.
 spec: $(DEV_STAMP)

@@ -44,10 +44,10 @@ _REAL_GROUP: Final = 3
 
 _RULE: Final = Rule(
     "pii.card",
-    r"[0-9](?:[ .\-_/]{0,2}[0-9]){11}",
+    r"[^0-9a-z][0-9](?:[ .\-_/]{0,2}[0-9]){11}",
     _RUN,
-    before=110,
-    after=140,
+    before=28,
+    after=240,
 )
 
 

@@ -87,7 +87,7 @@ _IDENTIFIERS: Final = (
     ),
     Identifier(
         "es_dni",
-        r"[0-9]{7}[ \-]?[a-z][^a-z0-9]",
+        r"(?:[0-9]{2}\.?[0-9]{3}\.?[0-9]{3}|[xyz]-?[0-9]{7})[ \-]?[a-z]",
         r"(?<![\w.\-])(?:\d{2}\.?\d{3}\.?\d{3}|[XYZ]-?\d{7})[ \-]?[A-Z](?![\w\-])",
         rf"dni|nie|nif|documento(?: nacional)?|{_ID}",
         0.6,
@@ -201,6 +201,10 @@ _IDENTIFIERS: Final = (
 )
 
 
+_ALONE: Final = "[^0-9a-z]"
+"""What stands before a number: asked for in the spot, so that a long run of digits is one spot."""
+
+
 class NationalIdentifiers:
     """Finds numbers by which states know people, such as `us_ssn` or `pl_pesel`."""
 
@@ -211,7 +215,11 @@ class NationalIdentifiers:
             (
                 each,
                 Rule(
-                    f"pii.national.{place}.{each.code}", each.spot, re.compile(each.shape), 30, 40
+                    f"pii.national.{place}.{each.code}",
+                    _ALONE + each.spot,
+                    re.compile(each.shape),
+                    30,
+                    40,
                 ),
                 re.compile(rf"(?<![A-Za-z])(?:{each.context})(?![A-Za-z])", re.IGNORECASE),
             )
