@@ -15,10 +15,39 @@ from plugins.moderation.profanity_words import INNOCENT, INSIDE, MILD, NAMES, SE
 from plugins.moderation.rules import Hit, Rule, once
 from plugins.moderation.text import Text, View
 
-_ENDINGS: Final = (
-    " s z es ed er ers erz in ing ings y ier iest ish head heads face faces hole holes ass tard wit "
-    "wits bag bags ness a as az"
-).split(" ")
+_ENDINGS: Final = [
+    "",
+    "s",
+    "z",
+    "es",
+    "ed",
+    "er",
+    "ers",
+    "erz",
+    "in",
+    "ing",
+    "ings",
+    "y",
+    "ier",
+    "iest",
+    "ish",
+    "head",
+    "heads",
+    "face",
+    "faces",
+    "hole",
+    "holes",
+    "ass",
+    "tard",
+    "wit",
+    "wits",
+    "bag",
+    "bags",
+    "ness",
+    "a",
+    "as",
+    "az",
+]
 _SCORES: Final = {
     word + ending: score
     for score, words in ((0.4, MILD), (0.8, STRONG), (1.0, SEVERE))
@@ -46,13 +75,14 @@ _RULE: Final = Rule(
     rf"[^a-z0-9](?:{'|'.join(sorted((*MILD, *STRONG, *SEVERE)))})|{'|'.join(sorted(INSIDE))}|"
     # repeated letters, signs and stars inside a word
     r"aaa|bbb|ccc|eee|fff|ggg|hhh|iii|kkk|ooo|sss|ttt|uu|ii|aa|"
-    r"[a-z][@$*!|][@$*!|]{0,3}[a-z]|[@$][a-z$]{2}|[^a-z0-9][a-z]{1,3}[0-9]{1,2}[a-z]|[*][*]{1,3}[a-z]",
+    r"[a-z][@$*!|][@$*!|]{0,3}[a-z]|[@$][a-z$]{2}|[^a-z0-9][a-z]{1,3}[0-9]{1,2}[a-z]|"
+    r"[*][*]{1,3}[a-z]",
     _TOKEN,
     before=24,
     after=30,
 )
 _NAME_BEFORE: Final = re.compile(r"(?:[A-Z][\w'.\-]*|[a-z]\.|,)\s{1,2}\Z")
-_NAME_AFTER: Final = re.compile(r"(?:['’]s)?[\s,]{1,2}(?:[A-Z][\w'\-]*|and\s+[A-Z])")
+_NAME_AFTER: Final = re.compile(r"(?:['\u2019]s)?[\s,]{1,2}(?:[A-Z][\w'\-]*|and\s+[A-Z])")
 
 
 class Profanity:

@@ -92,7 +92,7 @@ def _word(token: str) -> float:
     return 1.3 if ends and token not in _INNOCENT else 0.0
 
 
-_INNOCENT: Final = frozenset("bastard mustard custard leotard retard scrap".split())
+_INNOCENT: Final = frozenset(["bastard", "mustard", "custard", "leotard", "retard", "scrap"])
 
 
 def _squeezed(weight: float) -> float:

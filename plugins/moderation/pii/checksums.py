@@ -13,7 +13,7 @@ def luhn(digits: str) -> bool:
 
 
 def mod97(account: str) -> bool:
-    """Tell whether an IBAN, without spaces and in capitals, has the right check digits (ISO 13616)."""
+    """Tell whether an IBAN, bare and in capitals, has the right check digits (ISO 13616)."""
     moved = account[4:] + account[:4]
     return int("".join(str(int(character, 36)) for character in moved)) % 97 == 1
 
@@ -53,8 +53,10 @@ def mod11_10(digits: str) -> bool:
 _ODD_PLACES: Final = dict(
     zip(
         "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21)
-        + (2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+        [
+            *(1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21),
+            *(2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+        ],
         strict=True,
     )
 )
@@ -88,8 +90,8 @@ def pesel(digits: str) -> bool:
     """Tell whether a Polish PESEL's check digit and date are right."""
     month, day = int(digits[2:4]) % 20, int(digits[4:6])
     return (
-        1 <= month <= 12  # noqa: PLR2004 -- months
-        and 1 <= day <= 31  # noqa: PLR2004 -- days
+        1 <= month <= 12
+        and 1 <= day <= 31
         and weighted(digits, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)) % 10 == 0
     )
 

@@ -60,7 +60,7 @@ _YEARS: Final = re.compile(r"(?:19|20)\d\d\b.{0,3}\b(?:19|20)\d\d")
 
 
 class Contacts:
-    """Finds e-mail addresses (`email`) and telephone numbers (`phone`): anybody's, one's own too."""
+    """Finds e-mail addresses (`email`) and telephone numbers (`phone`), one's own too."""
 
     check = "contact"
     rules = (_EMAIL, _HIDDEN_EMAIL, _PHONE)

@@ -66,17 +66,20 @@ _URL: Final = Rule(
     needs=("://",),
 )
 _NAMES: Final = (
-    r"pass(?:word|wd|phrase|code|wort)|pwd|kennwort|contrase(?:n|ñ)a|mot de passe|secret(?:[ _\-]key)?|"
+    r"pass(?:word|wd|phrase|code|wort)|pwd|kennwort|contrase(?:n|ñ)a|mot de passe|secret(?:[ "
+    r"_\-]key)?|"
     r"api[ _\-]?(?:key|token|secret)|access[ _\-]?(?:key|token)(?:[ _\-]id)?|auth[ _\-]?token|"
     r"client[ _\-]?secret|private[ _\-]?key|bearer|account[ _\-]?key|credentials?"
 )
 _SAID: Final = Rule(
     "pii.said_secret",
-    r"(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort|contrase.a|mot de passe|secret|api[ _\-]?key|"
+    r"(?:pass(?:word|wd|phrase|code|wort)|pwd|kennwort|contrase.a|mot de passe|secret|api[ "
+    r"_\-]?key|"
     r"api[ _\-]?token|token|access[ _\-]?key|private[ _\-]?key|bearer|account[ _\-]?key|credential)"
     r"s?[a-z _\-]{0,12}[\"']?[ :=]",
     re.compile(
-        rf"\b(?:{_NAMES})s?(?:[ _\-]id)?[\"']?\s{{0,3}}(?P<said>:=|=>|[:=]|\bis\b|\bist\b|\bes\b|\s)"
+        rf"\b(?:{_NAMES})s?(?:[ _\-]id)?[\"']?\s{{0,3}}(?P<said>:=|=>|[:=]|\bis\b|\bist\b|\bes\b|"
+        rf"\s)"
         r"\s{0,3}[\"'`]?(?P<value>[^\s\"'`<>,;(){}\[\]]{6,200})",
         re.IGNORECASE,
     ),

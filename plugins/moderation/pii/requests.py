@@ -7,62 +7,83 @@ from plugins.moderation.rules import Hit, Rule, once
 from plugins.moderation.text import Text
 
 _ASK: Final = (
-    r"(?:give|show|tell|send|provide|get|fetch|e-?mail|forward|share with) (?:me|us)|reveal|disclose|leak|dump|"
+    r"(?:give|show|tell|send|provide|get|fetch|e-?mail|forward|share with) (?:me|us)|reveal|"
+    r"disclose|leak|dump|"
     r"expose|exfiltrate|list|print|output|display|export|share|read out|repeat|look up|"
-    r"what (?:is|are|was|were)|what's|who (?:is|are|were|else)|i (?:want|need|would like)|can i (?:have|see|get)|"
+    r"what (?:is|are|was|were)|what's|who (?:is|are|were|else)|i (?:want|need|would like)|can i "
+    r"(?:have|see|get)|"
     r"let me (?:see|have)"
 )
 _PRIVATE: Final = (
-    r"(?:home |private |personal |mobile |cell |contact |bank |date of |social |passport |medical |e-?mail )?"
-    r"(?:phone(?: number)?s?|telephone(?: number)?s?|numbers?|e-?mails?(?: address(?:es)?)?|address(?:es)?|"
+    r"(?:home |private |personal |mobile |cell |contact |bank |date of |social |passport |"
+    r"medical |e-?mail )?"
+    r"(?:phone(?: number)?s?|telephone(?: number)?s?|numbers?|e-?mails?(?: address(?:es)?)?|"
+    r"address(?:es)?|"
     r"ssns?|social security numbers?|salar(?:y|ies)|birth ?da(?:y|te)s?|dates? of birth|birth|"
-    r"contact (?:details?|information|info|data)|personal (?:details?|information|info|data)|private data|"
-    r"details|passports?|passport numbers?|ids?|national ids?|bank (?:details?|accounts?)|accounts?|"
-    r"ibans?|credit cards?(?: numbers?)?|card numbers?|passwords?|resumes?|cvs?|scores?|interview notes|"
+    r"contact (?:details?|information|info|data)|personal (?:details?|information|info|data)|"
+    r"private data|"
+    r"details|passports?|passport numbers?|ids?|national ids?|bank (?:details?|accounts?)|"
+    r"accounts?|"
+    r"ibans?|credit cards?(?: numbers?)?|card numbers?|passwords?|resumes?|cvs?|scores?|"
+    r"interview notes|"
     r"medical (?:records?|history)|names?|conversations?|messages?|records?|applications?|answers?)"
 )
-_SECRET: Final = (
+_SENSITIVE: Final = (
     r"(?:(?:home|private) (?:address|phone(?: number)?)|ssn|social security number|date of birth|"
     r"passport number|bank (?:account|details)(?: number)?|credit card(?: number)?|iban|password|"
     r"medical (?:record|history)|national id(?: number)?)"
 )
 _OTHERS: Final = (
-    r"(?:the )?(?:other|another|previous|prior|last|next|rest of the|remaining|rejected|competing|every other|all(?: of)?(?: the)?"
+    r"(?:the )?(?:other|another|previous|prior|last|next|rest of the|remaining|rejected|"
+    r"competing|every other|all(?: of)?(?: the)?"
     r"(?: other)?|every(?:one|body)?(?: else)?|each)\b ?"
 )
 _PEOPLE: Final = (
-    r"(?:candidates?|applicants?|interviewees?|users?|people|persons?|employees?|customers?|clients?|"
+    r"(?:candidates?|applicants?|interviewees?|users?|people|persons?|employees?|customers?|"
+    r"clients?|"
     r"tenants?|contestants?|colleagues?|job ?seekers?|hires?|patients?|who applied|else)(?:'s?|s')?"
 )
 _GAP: Final = r"[^.!?\n]{0,60}?"
 
 _OF_OTHERS: Final = re.compile(
-    rf"\b(?:{_ASK})\b(?: {_GAP})?\b{_PRIVATE}\b{_GAP} (?:of|for|from|about|belonging to) {_OTHERS}{_PEOPLE}",
+    rf"\b(?:{_ASK})\b(?: {_GAP})?\b{_PRIVATE}\b{_GAP} (?:of|for|from|about|belonging to) "
+    rf"{_OTHERS}{_PEOPLE}",
     re.IGNORECASE,
 )
 _OTHERS_OWN: Final = re.compile(
     rf"\b(?:{_ASK})\b(?: {_GAP})? ?\b{_OTHERS}{_PEOPLE} {_GAP}\b{_PRIVATE}\b", re.IGNORECASE
 )
 _NAMED: Final = re.compile(
-    rf"\b(?i:give me|show me|tell me|send me|reveal|disclose|leak|what is|what's) {_GAP}(?i:\b{_SECRET})"
+    rf"\b(?i:give me|show me|tell me|send me|reveal|disclose|leak|what is|what's) "
+    rf"{_GAP}(?i:\b{_SENSITIVE})"
     r" (?:of|for) (?!the\b|your\b|our\b|my\b|a\b|an\b)(?:[A-Z][\w'\-]+)|"
-    rf"\b(?i:give me|show me|tell me|send me|reveal|disclose|leak|what is|what's) [A-Z][\w\-]+(?: [A-Z][\w\-]+)?'s? "
-    rf"(?i:{_SECRET})"
+    rf"\b(?i:give me|show me|tell me|send me|reveal|disclose|leak|what is|what's) "
+    rf"[A-Z][\w\-]+(?: [A-Z][\w\-]+)?'s? "
+    rf"(?i:{_SENSITIVE})"
 )
 _ELSEWHERE: Final = re.compile(
-    r"\b(?:dame|dime|muestra(?:me)?|lista|revela)\b[^.!?\n]{0,60}?\b(?:telefonos?|correos?|direccion(?:es)?|"
-    r"datos|salarios?|numeros?)\b[^.!?\n]{0,40}?\b(?:otros|demas|todos los) (?:candidatos|usuarios|solicitantes)|"
-    r"\b(?:donne|montre|envoie|liste|revele)[ \-]?(?:moi)?\b[^.!?\n]{0,60}?\b(?:telephones?|numeros?|e-?mails?|adresses?|"
-    r"coordonnees|donnees|salaires?)\b[^.!?\n]{0,40}?\b(?:autres|tous les) (?:candidats?|utilisateurs?)|"
-    r"\b(?:gib|zeig|nenne?|sende?|verrate)\b[^.!?\n]{0,60}?\b(?:telefonnummern?|e-?mails?|adressen?|daten|gehalter|"
+    r"\b(?:dame|dime|muestra(?:me)?|lista|revela)\b[^.!?\n]{0,60}?\b(?:telefonos?|correos?|"
+    r"direccion(?:es)?|"
+    r"datos|salarios?|numeros?)\b[^.!?\n]{0,40}?\b(?:otros|demas|todos los) (?:candidatos|"
+    r"usuarios|solicitantes)|"
+    r"\b(?:donne|montre|envoie|liste|revele)[ \-]?(?:moi)?\b[^.!?\n]{0,60}?\b(?:telephones?|"
+    r"numeros?|e-?mails?|adresses?|"
+    r"coordonnees|donnees|salaires?)\b[^.!?\n]{0,40}?\b(?:autres|tous les) (?:candidats?|"
+    r"utilisateurs?)|"
+    r"\b(?:gib|zeig|nenne?|sende?|verrate)\b[^.!?\n]{0,60}?\b(?:telefonnummern?|e-?mails?|"
+    r"adressen?|daten|gehalter|"
     r"nummern?)\b[^.!?\n]{0,40}?\b(?:anderen?|aller|ubrigen) (?:bewerber\w*|kandidat\w*|nutzer\w*)",
     re.IGNORECASE,
 )
 _PEOPLE_SPOT: Final = (
-    r"(?:candidate|applicant|interviewee|user|people|person|employee|customer|client|tenant|contestant|"
+    r"(?:candidate|applicant|interviewee|user|people|person|employee|customer|client|tenant|"
+    r"contestant|"
     r"colleague|job ?seeker|hire|patient|who applied|else)"
 )
-_OTHERS_SPOT: Final = r"(?:other|another|previous|prior|last|next|rest of the|remaining|rejected|competing|all|every|each)"
+_OTHERS_SPOT: Final = (
+    r"(?:other|another|previous|prior|last|next|rest of the|remaining|rejected|competing|all|"
+    r"every|each)"
+)
 _PEOPLE_RULES: Final = tuple(
     Rule(
         name,
