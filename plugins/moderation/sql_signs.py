@@ -1,4 +1,4 @@
-"""The signs of SQL injection: patterns and what each weighs. Read with `sql`, which adds them up."""
+"""The signs of SQL injection: patterns and what each weighs; `sql` adds them up."""
 
 import re
 from dataclasses import dataclass

@@ -35,7 +35,8 @@ _CONTEXT: Final = re.compile(
 )
 _RUN: Final = re.compile(r"(?<!\w)\d(?:[ .\-_/]{0,2}\d){11,80}(?!\w)")
 _GROUP: Final = re.compile(r"\d+")
-_USUAL_GROUPS: Final = frozenset({(4, 4, 4, 4), (4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3), (8, 8)})
+_USUAL_GROUPS: Final = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)})
+_WHOLE_GROUP: Final = 4
 _SURE_LENGTH: Final = 15
 _LONGEST: Final = 19
 _SHORTEST: Final = 12
@@ -111,8 +112,12 @@ def _score(text: str, digits: str, shape: tuple[int, ...], start: int, end: int)
     # A plus sign makes it a telephone number; short ones may be anything.
     if text[max(0, start - 1) : start] == "+" or not issued or len(digits) < _SURE_LENGTH:
         return 0.0
-    return 0.9 if len(shape) == 1 or shape in _USUAL_GROUPS or set(shape) == {1} else 0.0
+    return 0.9 if _usual(shape) else 0.0
 
 
 def _checks(digits: str) -> bool:
     return len(set(digits)) > 1 and luhn(digits)
+
+
+def _usual(shape: tuple[int, ...]) -> bool:
+    return shape in _USUAL_GROUPS or min(shape) >= _WHOLE_GROUP or set(shape) == {1}

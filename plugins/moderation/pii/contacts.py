@@ -111,7 +111,7 @@ class PeopleLists:
     """
 
     check = "pii"
-    rules = ()
+    rules = Contacts.rules
 
     def find(self, text: Text) -> list[Hit]:
         """Give the lists in a text: one hit from the first to the last identifier of each kind."""

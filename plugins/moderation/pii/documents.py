@@ -8,7 +8,7 @@ from plugins.moderation.text import Text
 
 _PASSPORT: Final = Rule(
     "pii.passport",
-    r"pas(?:sport|aporte|seport|saporte|zport|ipor)",
+    r"reisepass|pas(?:sport|aporte|seport|saporte|zport|ipor)",
     re.compile(
         r"\b(?:pass|reisepass|passport|pasaporte|passeport|passaporto?|passaporte|paspoort)\w*"
         r"(?:[\s.:#\-]|\b(?:no|nr|num(?:ber|ero|éro)?|nummer|n|is|was|de|id)\b\.?){1,6}"
