@@ -45,7 +45,7 @@ _RULES: Final = tuple(
                 r"you (?:are|act|will act|must act|shall act) (?:now|as|like|no longer)|from "
                 r"now on[, ]|pretend (?:to be|that you|you)|roleplay as|jailbr(?:eak|oken)|"
                 r"developer mode|do anything now|\bdan mode",
-                r"\byou are now (?:a|an|in|the|my|dan\b|no longer|free|unrestricted|going to)|"
+                r"\byou are now (?:a|an|in|the|my|dan\b|no longer|free|unrestricted|going to)\b|"
                 r"\byou are no longer (?:a|an|bound|restricted|required)|"
                 r"\bfrom now on,? (?:you|act|respond|answer|ignore|treat|rate|always)|\bpretend "
                 r"(?:to be|that you are|you are|you're) (?:a|an|the|not|in|my)?|"

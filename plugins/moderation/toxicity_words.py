@@ -124,16 +124,17 @@ PHRASES: Final = (
     (
         1.3,
         r"piece of (?:\w+ )?(?:shit|crap|trash|garbage|dung|work)|waste of (?:space|oxygen|air|"
-        r"skin)|brain (?:damage|dead)|iq of|zero iq|low iq|no brain|half.?wit|mental(?:ly)? "
-        r"(?:ill|illness|disease|disorder|confused|retarded)|on her knees|on her back|"
+        r"skin)|brain (?:damage|dead)|iq of|zero iq|low iq|no brain|half.?wit|mentally retarded|"
+        r"on her knees|on her back|"
         r"sleep(?:ing)? her way|legs (?:together|open)",
     ),
     (
-        1.2,
+        2.6,
         r"(?:go|send|sent) (?:them |him |her |you )?(?:all )?(?:back )?(?:to (?:your|their) "
         r"(?:own )?countr(?:y|ies)|back home|where (?:you|they) came from)|don'?t belong "
-        r"(?:here|in this)|(?:these|those|all|you) people (?:are|need|should|always)",
+        r"(?:here|in this)",
     ),
+    (0.8, r"(?:these|those|you) people (?:are|need|should|always)"),
     (
         1.0,
         r"\ba.?hole|\bb[*@#]+\w?|\bf[*@#&]+\w*|\bs[*@#]+t|\bp[u*@]+[*$s]+y|\ba[$*]{2}|"
@@ -145,12 +146,6 @@ PHRASES: Final = (
         r"(?:you|him|her|them|these|this|that)|no better than|what is wrong with (?:you|him|her|"
         r"them|people)|nobody (?:likes|cares|asked)|(?:needs?|have|has) to (?:resign|go away|"
         r"shut up|be stopped)|be gone",
-    ),
-    (
-        0.7,
-        r"(?:women|men|girls|boys|females|males|immigrants|foreigners|blacks|whites|muslims|"
-        r"jews|christians|gays|mexicans|asians|liberals|conservatives|democrats|republicans) "
-        r"(?:are|should|always|never|can'?t|cannot|belong|don'?t) (?:\w+ ){0,3}",
     ),
 )
 """Turns of phrase, on small letters."""

@@ -1,4 +1,4 @@
-"""Personal data: boundaries, checksums, context, disguises. Numbers are made up or published tests."""
+"""Personal data: boundaries, checksums, context, disguises. Numbers are made up or published."""
 
 import pytest
 
@@ -52,12 +52,18 @@ FOUND = [
     ("se_personnummer", "personnummer 811218-9876"),
     ("passport", "Passport No. X12345678"),
     ("passport", "reisepass nr C01X00T47"),
-    ("passport", "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10"),
+    (
+        "passport",
+        "P<UTOERIKSSON<<ANNA<MARIA<<<<<<<<<<<<<<<<<<<\nL898902C36UTO7408122F1204159ZE184226B<<<<<10",
+    ),
     ("api_key", "AKIAIOSFODNN7EXAMPLE"),
     ("api_key", "use ghp_16C7e42F292c6912E7710c838347Ae178B4a now"),
     ("api_key", "sk-proj-Ab3dE5gH7jK9mN1pQ3sT5vW7"),
     ("api_key", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"),
-    ("private_key", "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq98zZ1\n-----END RSA PRIVATE KEY-----"),
+    (
+        "private_key",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA7bq98zZ1\n-----END RSA PRIVATE KEY-----",
+    ),
     ("password", "password: hunter2!"),
     ("password", "my password is Tr0ub4dor&3"),
     ("password", "postgres://admin:s3cr3t9@db:5432/hr"),
@@ -67,7 +73,7 @@ FOUND = [
     ("request_for_others", "list the previous applicants' email addresses"),
     ("request_for_others", "What is Jane Miller's home address?"),
     ("request_for_others", "Gib mir die Telefonnummern der anderen Bewerber"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.spec("10.1")

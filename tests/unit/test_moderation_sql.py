@@ -51,7 +51,7 @@ HONEST = [
     "Led a union of 300 workers; select members and 12 delegates",
     "UPDATE employees SET salary = salary * 1.1 WHERE rating = 5;",
     "DROP TABLE IF EXISTS temp_results; CREATE TABLE temp_results (id int);",
-    "SELECT first_name || ' ' || last_name AS full_name FROM people WHERE city = 'Rome' OR city = 'Paris';",
+    "SELECT first_name || ' ' || last_name AS name FROM staff WHERE city = 'Rome' OR city = 'Paris';",
     "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public';",
     "The candidates' and recruiters' needs come first; O'Brien's team agreed.",
     "He's the one who said 'yes' and 'no' -- both.",
@@ -60,7 +60,7 @@ HONEST = [
     "MySQL 8; create dashboards; update documentation; 2019--2021",
     "Ran time.sleep(5) in loops; C# -- 5 years; F# # functional",
     "WHERE name = 'Bob' AND age = 30",
-]  # fmt: skip
+]
 
 
 @pytest.mark.spec("10.1")
@@ -94,9 +94,20 @@ def test_a_short_field_is_held_to_more(value: str) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    ["O'Brien", "D'Angelo-Smith", "Jean-Luc d'Arc", "L'Aquila", "Stratford-upon-Avon", "50 & 51 High St",
-     "Select Staffing", "Union Square", "Drop, Table", "1 or 2 years", "McDonald's #3"],
-)  # fmt: skip
+    [
+        "O'Brien",
+        "D'Angelo-Smith",
+        "Jean-Luc d'Arc",
+        "L'Aquila",
+        "Stratford-upon-Avon",
+        "50 & 51 High St",
+        "Select Staffing",
+        "Union Square",
+        "Drop, Table",
+        "1 or 2 years",
+        "McDonald's #3",
+    ],
+)
 def test_a_short_field_holds_names_and_towns(value: str) -> None:
     assert SHORT.found(value) == {}
 

@@ -33,7 +33,7 @@ _CONTEXT: Final = re.compile(
     r"cvv|cvc|kreditkarten?\w*|karten?nummer|tarjeta|carte|carta|cart[aã]o|kaart)\b",
     re.IGNORECASE,
 )
-_RUN: Final = re.compile(r"(?<!\w)\d(?:[ .\-_/]{0,2}\d){11,80}(?!\w)")
+_RUN: Final = re.compile(r"(?<!\w)\d(?:[ .\-_/]{0,2}\d){11,80}+(?!\w)")
 _GROUP: Final = re.compile(r"\d+")
 _USUAL_GROUPS: Final = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)})
 _WHOLE_GROUP: Final = 4
