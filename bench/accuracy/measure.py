@@ -121,8 +121,8 @@ def _sql(folder: Folder, jobs: list[str], report: Report) -> None:
             half = [text for text, kept in zip(attacks, unseen, strict=True) if kept]
             whole = [text for text, kept in zip(embedded, unseen, strict=False) if kept]
             report.rows += [
-                Row("  bare, held-out half", recall=_share(check, half)),
-                Row("  in prose, held-out half", recall=_share(check, whole)),
+                Row("  bare, held-out quarter", recall=_share(check, half)),
+                Row("  in prose, held-out quarter", recall=_share(check, whole)),
             ]
 
 
@@ -189,7 +189,7 @@ def _toxicity(folder: Folder, jobs: list[str], report: Report) -> None:
             false_positives=_share((check,), jobs),
             cost_us=_cost_us((check,), jobs),
         ),
-        Row("  held-out half", area=area([row for row in scores if held_out(row[2])])),
+        Row("  held-out quarter", area=area([row for row in scores if held_out(row[2])])),
     ]
     report.figures["toxicity_auc"] = area(scores)
 

@@ -160,7 +160,8 @@ def _changes(original: str) -> Iterator[tuple[re.Match[str], str]]:
     for run in _FOREIGN.finditer(original):
         found = run.group()
         folded = _folded(found) if len(found) <= _LONGEST_CACHED_RUN else _fold(found)
-        if _touches_latin(original, run) and all(map(_LATIN_LOOKALIKES.__contains__, folded)):
+        mixed = folded[:1] in _LATIN_LOOKALIKES and _touches_latin(original, run)
+        if mixed and all(map(_LATIN_LOOKALIKES.__contains__, folded)):
             folded = "".join(map(_LATIN_LOOKALIKES.__getitem__, folded))
         if folded != found:
             yield run, folded

@@ -51,7 +51,7 @@ HONEST = [
     "Led a union of 300 workers; select members and 12 delegates",
     "UPDATE employees SET salary = salary * 1.1 WHERE rating = 5;",
     "DROP TABLE IF EXISTS temp_results; CREATE TABLE temp_results (id int);",
-    "SELECT first_name || ' ' || last_name AS name FROM staff WHERE city = 'Rome' OR city = 'Paris';",
+    "SELECT first_name || ' ' || last_name AS name FROM a WHERE city = 'Rome' OR city = 'Paris';",
     "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public';",
     "The candidates' and recruiters' needs come first; O'Brien's team agreed.",
     "He's the one who said 'yes' and 'no' -- both.",

@@ -89,10 +89,13 @@ _PEOPLE_RULES: Final = tuple(
         name,
         rf"{_OTHERS_SPOT}[a-z ]{{0,20}} {_PEOPLE_SPOT}|everyone else|everybody else",
         shape,
-        before=280,
-        after=140,
+        before=before,
+        after=after,
     )
-    for name, shape in (("pii.ask_of", _OF_OTHERS), ("pii.ask_own", _OTHERS_OWN))
+    for name, shape, before, after in (
+        ("pii.ask_of", _OF_OTHERS, 240, 12),
+        ("pii.ask_own", _OTHERS_OWN, 120, 110),
+    )
 )
 _NAMED_RULE: Final = Rule(
     "pii.ask_named",
