@@ -35,7 +35,7 @@ _HONEST: Final = re.compile(r"\bselect\b[^;'\"]{1,200}\bfrom\b", re.IGNORECASE)
 _HONEST_KINDS: Final = frozenset(
     {"union", "union_from", "union_after_value", "columns", "probe", "after_number", "comment"}
 )
-_LEANS_ON_QUOTES: Final = frozenset({"breakout", "after_number"})
+_LEANS_ON_QUOTES: Final = frozenset({"breakout", "after_number", "short"})
 _QUOTE: Final = re.compile(r"['\"]")
 _OPENED: Final = re.compile(r"(?:^|[\s=(,:\[<>])(?P<quote>['\"])[^'\"\n]{1,40}\Z")
 _LONGEST_LITERAL: Final = 44

@@ -110,8 +110,9 @@ SIGNS: Final = (
         rf"(?:\b|\d|')(?:or|and|xor|having|&&|\|\||where|not|when|rlike|"
         rf"like){_GAP}{{1,12}}(?:not{_GAP}{{1,6}})?"
         r"(?P<quote>['\"]?)\d[\d.xa-f]{0,12}(?:[\s()]{0,3}[+\-*/%][\s()]{0,3}\d{1,12}){0,12}(?P=quote)[\s)+]{0,6}"
-        r"(?:=|<=>|<>|!=|<|>|(?:\bnot\s+)?\b(?:like|between|in)\b|\bis\b)=?[\s(+]{0,6}(?P=quote)"
-        rf"(?:-?\d|null|true|false|@@|{_FUNCTIONS}\s*\(|pi\(|select)",
+        r"(?:=|<=>|<>|!=|<|>|(?:\bnot\s+)?\b(?:sounds\s+like|like|between|in)\b|"
+        r"\bis\b)=?[\s(+]{0,6}(?P=quote)?"
+        rf"(?:-?\d|null|true|false|@@|{_FUNCTIONS}\s*\(|pi\(|[a-z_]\w{{2,20}}\(|select)",
         before=70,
         after=40,
     ),
@@ -473,6 +474,42 @@ SIGNS: Final = (
         r"\b(?:select|from|union|where)(?:[\"'\[`]\w{1,40}[\"'\]`]|\{_?\s)",
         before=12,
         after=44,
+    ),
+    # the same ways out, in fewer letters
+    _sign(
+        "short",
+        1.0,
+        r"[a-z0-9_]['\"]\s{0,2}(?:or|and|xor|&&|\|\|)[\s\-+~!@(]{0,6}[a-z0-9_.@]{1,40}[\s)]{0,3}"
+        r"(?:=|!=|<>|<|>|like|\^)[\s\-+!~]{0,4}['\"]",
+        r"\w(?P<q>['\"])\s{0,2}(?:or|and|xor|&&|\|\|)(?:[\s\-+~!@(]{1,6})[\w.@]{1,40}[\s)]{0,3}"
+        r"(?:=(?!=)|!=|<>|<|>|like|\^)[\s\-+!~]{0,4}(?P=q)",
+        before=100,
+        after=8,
+    ),
+    _sign(
+        "comment",
+        0.3,
+        r"[a-z0-9_]\s{0,3}--[\s+]",
+        r"\w\s{0,3}--(?=\s|\+)",
+        "--",
+        before=12,
+        after=4,
+    ),
+    _sign(
+        "short",
+        1.0,
+        r"into\s{1,8}(?:out|dump)file\s{0,8}(?:\(|[a-z]{2,20}\s{0,3}\()|"
+        r"['\"]\s{0,3};\s{0,3}(?:if|while)\s{1,4}[0-9(]|"
+        r"having[\s(]{1,6}(?:true|false|[0-9])\s{1,3}or\s|"
+        r"[0-9]\s{1,4}order\s{1,4}by\s{1,4}(?:if|rand|\()|"
+        r"[0-9'\")][\s)]{1,4}(?:and|or)[\s(]{1,4}select\s{1,4}[a-z_]{2,40}\(",
+        r"into\s{1,8}(?:out|dump)file\s{0,8}(?:\(|[a-z]{2,20}\s{0,3}\()|"
+        r"['\"]\s{0,3};\s{0,3}(?:if|while)\s{1,4}[\d(]|"
+        r"\bhaving[\s(]{1,6}(?:true|false|\d{1,8})\s{1,3}or\s{1,3}(?:true|\d)|"
+        r"\d\s{1,4}order\s{1,4}by\s{1,4}(?:if\s?\(|rand\s?\(|\(\s?select)|"
+        r"(?:\d|['\"])[\s)]{1,4}(?:and|or)\s{0,4}\(\s{0,4}select\s{1,4}\w{2,40}\(",
+        before=90,
+        after=24,
     ),
     # brackets and statements in statements
     _sign(
