@@ -102,6 +102,8 @@ class Draft:
         self._source = source
         self._parts: list[str] = []
         self._pieces: list[Piece] = []
+        # Of the last piece, if it was taken over unchanged: its neighbour then needs no own.
+        self._shift: int | None = None
         self.length = 0
 
     def keep(self, start: int, end: int) -> None:
@@ -116,8 +118,12 @@ class Draft:
 
     def _append(self, text: str, piece: Piece) -> None:
         self._parts.append(text)
-        self._pieces.append(piece)
         self.length += len(text)
+        shift = piece.source_start - piece.start
+        if not piece.changed and self._shift == shift:
+            return
+        self._shift = None if piece.changed else shift
+        self._pieces.append(piece)
 
     def view(self, source: View | None = None) -> View:
         """Finish the view."""

@@ -149,3 +149,19 @@ PHRASES: Final = (
     ),
 )
 """Turns of phrase, on small letters."""
+
+TRIGGERS: Final = (
+    r"(?:should|deserves?|must|needs?|ought)[a-z ]{1,12}(?:dead|locked|put down|jailed)",
+    r"hope (?:you|he|she|they)",
+    r"(?:go|get) (?:to hell|fuck)|drop dead|up yours|get a life|kiss my|blow me",
+    r"[^a-z]f+ (?:you|off|them|him|her|all|u)[^a-z]",
+    r"piece of|waste of (?:space|oxygen|air|skin)|brain.dead|brain damage|[^a-z]iq of|(?:zero|"
+    r"low) iq",
+    r"no brain|half.?wit|on her (?:knees|back)|her way|legs (?:together|open)|fool",
+    r"back home|came from|countr(?:y|ies)|don'?t belong|(?:these|those|you) people",
+    r"[^a-z][a-z][*@#&$!]|a.?hole|wtf|she.it|dick",
+    r"(?:can'?t|cannot) (?:stand|wait)|sick of|no better than|is wrong with|nobody (?:likes|"
+    r"cares|asked)",
+    r"ha(?:s|ve) to (?:resign|go away)|needs? to (?:resign|go away|be stopped)|be gone",
+)
+"""What else must be there for a turn of phrase to hold; none of the words needs to be."""
