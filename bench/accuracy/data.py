@@ -62,6 +62,6 @@ class Folder:
 
 
 def held_out(text: str) -> bool:
-    """Tell the quarter of any data that was never looked at while rules were written, by hash."""
+    """Tell the quarter that nobody looked at while rules were written, by hash."""
     digest = hashlib.sha256(text.encode("utf-8", "replace")).digest()
     return digest[6] % 2 == 1 and digest[7] % 2 == 1
