@@ -32,12 +32,12 @@ ATTACKS = [
     "1' and benchmark(5000000,md5(1))#",
     "1 and ascii(substring((select password from users limit 1),1,1))>64",
     "1' order by 7--",
-    "admin'--",
+    "recruiter'--",
     "1 and extractvalue(1,concat(0x7e,version()))",
     "1' and (select count(*) from information_schema.tables)>0--",
     "' || (select version()) || '",
     "1 into outfile '/var/www/x.php'",
-    "1 and 1 not between 0 and 1",
+    "7 and 3 not between 1 and 2",
     "1'     union" + " " * 80 + "select 1,2,3",
 ]
 
