@@ -13,7 +13,7 @@ GRAFANA_STAMP := tests/otel/grafana/node_modules/.installed
 # folder pip is configured with; its hash differs by place, so that it is pinned by version alone.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test test-unit test-vllm test-otel torture check bench bench-store spec clean
+.PHONY: run test test-unit test-vllm test-otel torture check bench bench-store accuracy spec clean
 .DEFAULT_GOAL := run
 
 $(STAMP): requirements.lock pyproject.toml
@@ -87,6 +87,10 @@ bench: $(DEV_STAMP)
 ## The ledger at ten million rows (ARGS="--rows N" for fewer); 12 GB of disk; the last line is JSON.
 bench-store: $(DEV_STAMP)
 	@$(BIN)/python -m bench.store $(ARGS)
+
+## How well the checks of content tell right from wrong, on external data; the last line is JSON.
+accuracy: $(DEV_STAMP)
+	@$(BIN)/python -m bench.accuracy $(DATA)
 
 ## Each requirement, the tests that prove it, and their last result.
 spec: $(DEV_STAMP)
