@@ -1,1 +1,1 @@
-"""What checks of content must let pass and must find: their rules, and two tables by other hands."""
+"""What checks of content must let pass and must find: rules, and two tables by other hands."""
