@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -61,6 +61,7 @@ from plugins.feedback import quality
 from plugins.feedback.finding import Finder
 from plugins.feedback.forgetting import FeedbackForgetting
 from plugins.feedback.recorder import Recorder
+from plugins.feedback.rules import Kind, Statement
 from plugins.feedback.store import FeedbackStore, Thumb
 from plugins.limits.readings import used_ratios
 from plugins.limits.stage import LimitPolicy, LimitsStage
@@ -70,6 +71,7 @@ from plugins.lineage.keys import KeyBox, TenantKeys
 from plugins.lineage.retention import Retention
 from plugins.lineage.stage import LineageStage
 from plugins.lineage.trees import LineageStore
+from plugins.lineage.vault import TextVault
 from plugins.metrics import slots
 from plugins.metrics.families import (
     BUILD,
@@ -96,6 +98,9 @@ from plugins.replicas.stage import ReplicasStage
 from plugins.review import backlog
 from plugins.review.backlog import Backlog
 from plugins.review.forgetting import ReviewForgetting
+from plugins.review.rules import State
+from plugins.review.store import ReviewStore
+from plugins.review.work import Work
 from plugins.settings import Configuration, ConfigurationError, Deployment, Environment
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisAway, RedisLink
@@ -140,6 +145,8 @@ class Parts:
     tenant_keys: TenantKeys
     lineage: LineageStore
     eraser: Eraser
+    reviews: ReviewStore
+    review_work: Work
     retention: Retention
 
     feedback: Recorder
@@ -272,6 +279,7 @@ def build(
         *_readings(configuration, circuits, link, directory, spool, alerts, limiter),
         *_readings_of_redis(configuration, limiter, drain),
     ]
+    reviews = ReviewStore(engine)
     feedback = _feedback(configuration, engine, link, clock, metrics)
     drift = Watch(configuration.modes, clock)
     telling = Telling(link, metrics, alerts)
@@ -324,6 +332,8 @@ def build(
         listener=LineageStage(tenant_keys, configuration.policy.lineage.policy),
         tenant_keys=tenant_keys,
         lineage=LineageStore(engine),
+        reviews=reviews,
+        review_work=Work(reviews, TextVault(tenant_keys), _stated(feedback)),
         eraser=Eraser(
             engine,
             seals,
@@ -463,6 +473,22 @@ def _feedback(
     finder = Finder(store.calls, behind, clock)
     agents, models = frozenset(configuration.agents), frozenset(configuration.modes)
     return Recorder(store, finder, metrics, agents, models)
+
+
+def _stated(feedback: Recorder) -> Callable[[Mapping[str, Any]], Awaitable[None]]:
+    """Let each reviewer's decision be a statement about its call."""
+
+    async def stated(item: Mapping[str, Any]) -> None:
+        approved = item["state"] == State.APPROVED.value
+        statement = Statement(
+            item["call_id"],
+            Kind.ACCEPTED if approved else Kind.OVERRIDDEN,
+            reviewer=item["claimed_by"],
+            key=f"review {item['id']}",
+        )
+        await feedback.state(item["tenant_id"], [statement])
+
+    return stated
 
 
 def _heard(drift: Watch, telling: Telling) -> Callable[[Thumb], Awaitable[None]]:

@@ -10,7 +10,7 @@ from plugins.core.tenant import Principal
 from plugins.feedback.bodies import ConversionIn, ConversionOut, FeedbackIn, FeedbackKept
 from plugins.feedback.families import CONVERSIONS, FEEDBACK
 from plugins.feedback.finding import Finder
-from plugins.feedback.rules import Conversion
+from plugins.feedback.rules import Conversion, Statement
 from plugins.feedback.store import FeedbackStore, Kept
 
 
@@ -34,9 +34,22 @@ class Recorder:
 
     async def feedback(self, who: Principal, wanted: Sequence[FeedbackIn]) -> list[FeedbackKept]:
         """Keep statements about calls of the speaker's tenant, all or none."""
-        statements = [each.statement() for each in wanted]
+        return await self.state(who.tenant_id or None, [each.statement() for each in wanted])
+
+    async def state(
+        self, tenant_id: str | None, statements: Sequence[Statement]
+    ) -> list[FeedbackKept]:
+        """Keep statements, all or none.
+
+        Args:
+            tenant_id: whose calls they must be about; None for any.
+            statements: checked.
+
+        Raises:
+            NotFound: when there is no such call.
+        """
         asked = list(dict.fromkeys(each.call_id for each in statements))
-        calls = await self.finder.find(who.tenant_id or None, asked)
+        calls = await self.finder.find(tenant_id, asked)
         kept = await self.store.add(statements, calls)
         for one in _new(kept):
             agent, model = among(one["agent"], self.agents), among(one["model"], self.models)

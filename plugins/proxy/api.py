@@ -19,10 +19,13 @@ from plugins.cost import routes as cost_routes
 from plugins.feedback import routes as feedback_routes
 from plugins.limits import routes as limits_routes
 from plugins.lineage import routes as lineage_routes
+from plugins.proxy.console import build_console
 from plugins.proxy.door import CALL_ID_KEY, OWN_PREFIX, PRINCIPAL_KEY
 from plugins.proxy.host_errors import not_found
 from plugins.proxy.refusals import refuse
+from plugins.review import routes as review_routes
 from plugins.tenancy import routes as tenancy_routes
+from plugins.web.pages import CONSOLE
 
 MAX_PARAM: Final = 128
 
@@ -103,7 +106,7 @@ def build_api(parts: Parts) -> FastAPI:
     app.include_router(cost_routes.router(parts.ledger, principal_of, parts.clock), prefix=prefix)
     app.include_router(
         tenancy_routes.router(
-            parts.tenants, principal_of, administrator, parts.catalogue_names, parts.clock
+            parts.tenants, principal_of, anyone, administrator, parts.catalogue_names, parts.clock
         ),
         prefix=prefix,
     )
@@ -136,6 +139,14 @@ def build_api(parts: Parts) -> FastAPI:
     app.include_router(
         feedback_routes.router(parts.feedback, principal_of, parts.clock), prefix=prefix
     )
+    app.include_router(
+        review_routes.router(parts.reviews, parts.review_work, reviewer, principal_of),
+        prefix=prefix,
+    )
+    console = build_console(
+        parts.directory, parts.environment.secret, parts.reviews, parts.review_work, parts.clock
+    )
+    app.mount(CONSOLE, console)
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http)

@@ -1,7 +1,7 @@
 """What a reviewer reads of a call: prompt, sources and output, kept sealed with the item."""
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Final, NamedTuple, Protocol
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -50,18 +50,6 @@ class Dossier(msgspec.Struct, frozen=True):
     sources: tuple[Part, ...] = ()
     output: str = ""
     marks: tuple[Mark, ...] = ()
-
-
-class Vault(Protocol):
-    """Keeps texts so that only who has the tenant's key can read them."""
-
-    def seal(self, tenant_id: str, call_id: str, text: bytes) -> bytes | None:
-        """Seal a text; None when the tenant has no key any more."""
-        ...
-
-    def open(self, tenant_id: str, call_id: str, sealed: bytes) -> bytes | None:
-        """Open a text; None when it cannot be, because its key was destroyed."""
-        ...
 
 
 _decode: Final = msgspec.json.Decoder(Dossier).decode

@@ -104,7 +104,7 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         who: Annotated[Visitor, Depends(visitor)], item_id: _ItemId
     ) -> Response:
         """Show one item."""
-        return _item_page(pages, who, work, await store.item(who.reviewer, item_id))
+        return await _item_page(pages, who, work, await store.item(who.reviewer, item_id))
 
     @api.post("/reviews/{item_id}/claim")
     async def claim(  # pyright: ignore[reportUnusedFunction]
@@ -118,7 +118,7 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
             await store.claim(who.reviewer, item_id)
         except Conflict as refusal:
             row = await store.item(who.reviewer, item_id)
-            return _item_page(pages, who, work, row, refusal)
+            return await _item_page(pages, who, work, row, refusal)
         return seen_elsewhere(f"{QUEUE}/{item_id}")
 
     @api.post("/reviews/{item_id}/release")
@@ -151,13 +151,13 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         except GatewayError as refusal:
             row = await store.item(who.reviewer, item_id)
             typed = {"decision": decision.value, "reason": reason, "text": text}
-            return _item_page(pages, who, work, row, refusal, typed)
+            return await _item_page(pages, who, work, row, refusal, typed)
         return seen_elsewhere(f"{QUEUE}?decided_now={item_id}")
 
     return api
 
 
-def _item_page(
+async def _item_page(
     pages: Pages,
     who: Visitor,
     work: Work,
@@ -165,7 +165,7 @@ def _item_page(
     refusal: GatewayError | None = None,
     typed: Mapping[str, str] | None = None,
 ) -> Response:
-    dossier = work.read(row)
+    dossier = await work.read(row)
     mine = row["state"] == State.CLAIMED.value and row["claimed_by"] == who.principal.key_id
     return pages.page(
         "item.html",
@@ -177,7 +177,7 @@ def _item_page(
         pieces=marked(dossier.output, dossier.marks) if dossier else (),
         mine=mine,
         final=State(row["state"]) in DECISIONS,
-        released=work.released(row),
+        released=await work.released(row),
         typed=typed or {"decision": "", "reason": "", "text": ""},
         decision_key=new_call_id(),
     )

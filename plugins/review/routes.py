@@ -125,19 +125,19 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         if row is None:
             response.status_code = 204
             return None
-        return _whole(row, work.read(row))
+        return _whole(row, await work.read(row))
 
     @api.get("/reviews/{item_id}")
     async def item(who: Annotated[Principal, Depends(reviewer)], item_id: _ItemId) -> WholeItemOut:  # pyright: ignore[reportUnusedFunction]
         """Read one item."""
         row = await store.item(reviewer_of(who), item_id)
-        return _whole(row, work.read(row))
+        return _whole(row, await work.read(row))
 
     @api.post("/reviews/{item_id}/claim")
     async def claim(who: Annotated[Principal, Depends(reviewer)], item_id: _ItemId) -> WholeItemOut:  # pyright: ignore[reportUnusedFunction]
         """Claim one item, or renew one's claim."""
         row = await store.claim(reviewer_of(who), item_id)
-        return _whole(row, work.read(row))
+        return _whole(row, await work.read(row))
 
     @api.post("/reviews/{item_id}/release")
     async def release(who: Annotated[Principal, Depends(reviewer)], item_id: _ItemId) -> ItemOut:  # pyright: ignore[reportUnusedFunction]
@@ -164,7 +164,7 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         return VerdictOut(
             call_id=row["call_id"],
             state=State(row["state"]),
-            text=work.released(row),
+            text=await work.released(row),
             reason=(decision["reason"] or None) if decision else None,
             decided_at=row["decided_at"],
         )

@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from plugins.core.errors import Conflict
-from plugins.review.dossier import Dossier, Vault, decoded
+from plugins.core.vault import Vault
+from plugins.review.dossier import Dossier, decoded
 from plugins.review.rules import REPLACING, Decision, State
 from plugins.review.store import Reviewer, ReviewStore, Taken
 
@@ -31,12 +32,12 @@ class Work:
         self._vault: Final = vault
         self._decided: Final = decided
 
-    def read(self, row: Mapping[str, Any]) -> Dossier | None:
+    async def read(self, row: Mapping[str, Any]) -> Dossier | None:
         """Open an item's texts; None when they have been erased or cannot be read."""
         sealed = row["payload"]
         if sealed is None:
             return None
-        text = self._vault.open(row["tenant_id"], row["call_id"], bytes(sealed))
+        text = await self._vault.open(row["tenant_id"], row["call_id"], bytes(sealed))
         if text is None:
             return None
         try:
@@ -45,15 +46,15 @@ class Work:
             _log.exception("the texts of review item %s cannot be read", row["id"])
             return None
 
-    def released(self, row: Mapping[str, Any]) -> str | None:
+    async def released(self, row: Mapping[str, Any]) -> str | None:
         """Give the answer that may be used after the decision; None while there is none."""
         state = State(row["state"])
         if state is State.APPROVED:
-            dossier = self.read(row)
+            dossier = await self.read(row)
             return dossier.output if dossier else None
         if state not in REPLACING or row["answer"] is None:
             return None
-        text = self._vault.open(row["tenant_id"], row["call_id"], bytes(row["answer"]))
+        text = await self._vault.open(row["tenant_id"], row["call_id"], bytes(row["answer"]))
         return None if text is None else text.decode()
 
     async def decide(
@@ -63,7 +64,9 @@ class Work:
         answer = None
         if decision.text is not None:
             item = await self._store.item(who, item_id)
-            answer = self._vault.seal(item["tenant_id"], item["call_id"], decision.text.encode())
+            answer = await self._vault.seal(
+                item["tenant_id"], item["call_id"], decision.text.encode()
+            )
             if answer is None:
                 raise Conflict(
                     "the texts of this item were erased; it can be approved or rejected only",

@@ -157,6 +157,7 @@ class NewKeyOut(KeyOut):
 def router(  # noqa: C901 - registers routes; each is a function of its own
     store: TenantStore,
     principal_of: Callable[[Request], Principal],
+    anyone: Callable[[Request], Principal],
     administrator: Callable[[Request], Principal],
     names: Callable[[], tuple[frozenset[str], frozenset[str]]],
     clock: Clock,
@@ -165,7 +166,8 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
 
     Args:
         store: tenants and keys.
-        principal_of: gives who calls.
+        principal_of: gives who calls: a tenant, or an administrator.
+        anyone: gives who calls, whatever their role.
         administrator: gives who calls, or raises when it is no administrator.
         names: gives the agents and the models that exist.
         clock: tells what lies in the past.
@@ -225,7 +227,7 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         await store.revoke_key(key_id)
 
     @api.get("/me")
-    async def me(who: Annotated[Principal, Depends(principal_of)]) -> dict[str, Any]:  # pyright: ignore[reportUnusedFunction]
+    async def me(who: Annotated[Principal, Depends(anyone)]) -> dict[str, Any]:  # pyright: ignore[reportUnusedFunction]
         """Say whose key this is and what it may do."""
         return {
             "key_id": who.key_id,
