@@ -1,4 +1,4 @@
-"""Reviewers at work through a running gateway: over routes, and in forms as a browser sends them."""
+"""Reviewers at work through a running gateway: over routes, and in forms as browsers send them."""
 
 import asyncio
 import re
