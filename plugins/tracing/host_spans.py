@@ -17,14 +17,17 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import (
+    Link,
     NonRecordingSpan,
     SpanContext,
+    SpanKind,
     TraceFlags,
     TraceState,
     get_current_span,
     set_span_in_context,
 )
 from opentelemetry.trace.status import StatusCode
+from opentelemetry.util.types import Attributes
 from typing_extensions import override
 
 from plugins.core.trace import TraceContext
@@ -161,11 +164,18 @@ class _OfPasses(Sampler):
 
     @override
     def should_sample(
-        self, parent_context: Context | None, trace_id: int, name: str, *_: Any, **__: Any
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
     ) -> SamplingResult:
         state = get_current_span(parent_context).get_span_context().trace_state
         decision = Decision.RECORD_AND_SAMPLE if _STATE in state else Decision.DROP
-        return SamplingResult(decision, trace_state=state)
+        return SamplingResult(decision, attributes, state)
 
     @override
     def get_description(self) -> str:
