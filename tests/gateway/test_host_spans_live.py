@@ -1,8 +1,10 @@
-"""LiteLLM's own spans, switched on in a running gateway, lie where they belong in a call's trace."""
+"""LiteLLM's own spans, switched on in a running gateway, lie where they belong in a trace."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
+import openai
 import pytest
 import yaml
 
@@ -91,6 +93,19 @@ def test_a_stream_shows_them_too(whole: Traced) -> None:
     trace_id, headers = a_trace()
     assert list(chat(whole.client(), headers | UNCACHED, stream=True).parse())
     assert "  " + GPT_4O in below_passes(whole_tree(whole, trace_id, GPT_4O))
+
+
+def test_a_client_that_goes_away_leaves_no_orphan(whole: Traced) -> None:
+    trace_id, headers = a_trace()
+    with (
+        whole.gateway.faulty("openai", {"kind": "latency", "ms": 3000}),
+        pytest.raises((openai.APITimeoutError, httpx.ReadTimeout)),
+    ):
+        chat(whole.client(), headers | UNCACHED, timeout=0.5)
+    whole.gateway.mend()
+    spans = whole.tree(trace_id)
+    lines = ["host gpt-4o", "  " + AUTH, "  litellm route gpt-4o", "  chat gpt-4o"]
+    assert [line for line in below_passes(spans) if line != "  " + GPT_4O] == lines
 
 
 def test_two_calls_of_one_trace_have_their_own(whole: Traced) -> None:
