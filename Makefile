@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= ../shared/data
-# Every file LiteLLM imports is compiled at install: its first start falls to a third.
+# The locks name everything, so that nothing is resolved anew: pip can stumble over extras of what is
+# pinned. Every file LiteLLM imports is compiled at install: its first start falls to a third.
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 VLLM_VENV := .venv-vllm
@@ -13,7 +14,7 @@ GRAFANA_STAMP := tests/otel/grafana/node_modules/.installed
 # folder pip is configured with; its hash differs by place, so that it is pinned by version alone.
 TORCH ?= torch==2.13.0
 
-.PHONY: run test test-unit test-vllm test-otel torture check bench bench-store spec clean
+.PHONY: run test test-unit test-vllm test-otel torture check bench bench-store accuracy spec clean
 .DEFAULT_GOAL := run
 
 $(STAMP): requirements.lock pyproject.toml
@@ -21,14 +22,14 @@ $(STAMP): requirements.lock pyproject.toml
 	  || { echo "Sluice needs Python 3.11 to 3.13; choose one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the pinned dependencies (once, about a minute) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib plugins selfhosted >/dev/null || true
 	@touch $@
 
 $(DEV_STAMP): $(STAMP) tests/requirements.lock
 	@echo "Installing what the checks and tests need ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/requirements.lock
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $@
 
@@ -72,8 +73,9 @@ test-otel: $(DEV_STAMP) $(GRAFANA_STAMP)
 torture: $(DEV_STAMP) $(VLLM_STAMP)
 	@$(BIN)/python -m pytest -m torture $(ARGS)
 
-## Style, types, boundaries between folders, spelling.
+## Style, types, boundaries between folders, spelling; that the locks name all that is needed.
 check: $(DEV_STAMP)
+	@$(BIN)/python -m pip --disable-pip-version-check check
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/lint-imports --no-cache
@@ -87,6 +89,10 @@ bench: $(DEV_STAMP)
 ## The ledger at ten million rows (ARGS="--rows N" for fewer); 12 GB of disk; the last line is JSON.
 bench-store: $(DEV_STAMP)
 	@$(BIN)/python -m bench.store $(ARGS)
+
+## How well the checks of content tell right from wrong, on external data; the last line is JSON.
+accuracy: $(DEV_STAMP)
+	@$(BIN)/python -m bench.accuracy $(DATA)
 
 ## Each requirement, the tests that prove it, and their last result.
 spec: $(DEV_STAMP)

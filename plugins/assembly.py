@@ -226,9 +226,9 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.metrics, known_names(parts.configuration), parts.saved_by_provider
     ),
     "tracing": lambda parts: _tracing(parts),
+    "drift": lambda parts: DriftStage(parts.drift, parts.drift_telling),
     # Hears answers as they are given.
     "lineage": lambda parts: parts.listener,
-    "drift": lambda parts: DriftStage(parts.drift, parts.drift_telling),
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
         parts.sharing,

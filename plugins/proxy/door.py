@@ -40,6 +40,7 @@ from plugins.proxy.metrics_page import METRICS_PATH
 from plugins.proxy.outbound import Outbound
 from plugins.proxy.refusals import Reply, refuse
 from plugins.proxy.schema import BodyLimits, parse_body
+from plugins.proxy.settling import observe_all
 from plugins.proxy.streams import asks_for_usage
 from plugins.proxy.tiers import App, Presence, Receive, Replay, Scope, Tiers
 from plugins.tenancy.rules import unknown_key
@@ -209,8 +210,7 @@ class Door:
             await delivery.fail(_failed())
         finally:
             call.closed_s = self._clock.monotonic_s()
-            for stage in rota.observe:
-                self._background(stage.observe(call))
+            self._background(observe_all(call, rota.observe))
 
     async def _carry(
         self, call: Call, delivery: Delivery, tiers: Tiers, scope: Scope, receive: Receive

@@ -16,6 +16,7 @@ from bench.metrics_reader import Page, read
 from plugins.core.metrics import LATENCIES_S
 from plugins.store.database import create_engine
 from plugins.store.tables import ledger
+from plugins.tracing import names
 from tests.gateway.mixed_load import Count, MixedLoad
 from tests.gateway.running import Gateway, eventually, running
 from tests.receiving import Receiver, SpanSeen, over_http
@@ -122,7 +123,7 @@ def _outcomes_agree(told: Told) -> None:
     of_rows = Counter(row["outcome"] for row in told.rows)
     by_outcome = told.page.by("sluice_calls_total", "outcome")
     of_metrics = {outcome: int(n) for (outcome,), n in by_outcome.items()}
-    of_traces = Counter(root.attributes["sluice.outcome"] for root in told.roots)
+    of_traces = Counter(root.attributes[names.OUTCOME] for root in told.roots)
     assert of_rows == of_metrics == of_traces
     stayed = Counter(row["outcome"] for row in _of_those_who_stayed(told))
     assert stayed["answered"] == told.count.answered
@@ -138,8 +139,8 @@ def _of_those_who_stayed(told: Told) -> list[dict[str, Any]]:
 
 def _tokens_agree(told: Told) -> None:
     for column, kind, name in (
-        ("input_tokens", "input", "gen_ai.usage.input_tokens"),
-        ("output_tokens", "output", "gen_ai.usage.output_tokens"),
+        ("input_tokens", "input", names.CALL_INPUT_TOKENS),
+        ("output_tokens", "output", names.CALL_OUTPUT_TOKENS),
     ):
         of_rows = sum(row[column] for row in told.rows)
         assert of_rows == told.page.total("sluice_tokens_total", kind=kind)
@@ -151,7 +152,7 @@ def _tokens_agree(told: Told) -> None:
 def _dollars_agree(told: Told) -> None:
     of_rows = sum((row["cost_usd"] for row in told.rows), Decimal(0))
     assert told.page.total("sluice_cost_usd_total") == pytest.approx(float(of_rows), abs=1e-9)
-    of_traces = sum(Decimal(str(r.attributes.get("sluice.cost_usd", 0))) for r in told.roots)
+    of_traces = sum(Decimal(str(r.attributes.get(names.COST_USD, 0))) for r in told.roots)
     assert of_traces == of_rows
     of_clients = sum((row["cost_usd"] for row in _of_those_who_stayed(told)), Decimal(0))
     assert of_clients == told.count.usd

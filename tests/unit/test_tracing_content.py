@@ -13,8 +13,8 @@ from plugins.tracing import names
 from plugins.tracing.content import CUT, LONGEST, input_messages, output_messages
 from plugins.tracing.sampling import Sampling
 from plugins.tracing.stage import CapturingStage, SilentStage, TracingStage
+from tests.export.test_tracing_export import Remembering, an_outbox
 from tests.remembering import RememberedMetrics
-from tests.unit.test_tracing_export import Remembering, an_outbox
 from tests.unit.test_tracing_rules import WAYS, a_traced_call
 
 

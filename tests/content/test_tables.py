@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.moderation import checksums, tables, undoing
-from tests.moderation.tables import Attack, Check, Code, Kind
-from tests.moderation.undoing import Obfuscation
+from tests.content import checksums, tables, undoing
+from tests.content.tables import Attack, Check, Code, Kind
+from tests.content.undoing import Obfuscation
 
 # What scanners for leaked secrets look for; the files must not set them off.
 KEYS = re.compile(

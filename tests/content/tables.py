@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from tests.moderation import checksums, undoing
+from tests.content import checksums, undoing
 
 FOLDER = Path(__file__).parent
 JOINER = "{+}"

@@ -1,1 +1,0 @@
-"""What moderation must let pass and must find: two tables, and the tests that read them."""

@@ -1,0 +1,1 @@
+"""Thousands of draws with known truth: what statistics promise, they keep."""
