@@ -73,13 +73,16 @@ class Sink:
             writer.close()  # also when the run is over: asyncio would complain of a cancelled one
 
 
-def measured(plan: Plan, folder: Path, say: Callable[[str], None]) -> dict[str, Cost]:
+def measured(
+    plan: Plan, folder: Path, say: Callable[[str], None], *, host_spans: bool = False
+) -> dict[str, Cost]:
     """Run both gateways, one under load at a time, in alternating order.
 
     Args:
         plan: how much.
         folder: an empty one.
         say: told what is being done.
+        host_spans: compare, with metrics and traces on, LiteLLM's own spans with none of them.
 
     Raises:
         LoadError: when any call fails, or nothing was exported.
@@ -89,10 +92,17 @@ def measured(plan: Plan, folder: Path, say: Callable[[str], None]) -> dict[str, 
     with ExitStack() as stack, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sink = Sink()
         runner.run(sink.open())
-        say("starting Sluice with metrics and traces, and Sluice without")
-        seen = stack.enter_context(_gateway(folder / "seen", {_ENDPOINT: sink.url}))
-        config = _unobserved(folder / "unobserved.yaml")
-        unseen = stack.enter_context(_gateway(folder / "unseen", {}, config))
+        here = {_ENDPOINT: sink.url}
+        if host_spans:
+            say("starting Sluice with LiteLLM's own spans, and Sluice without them")
+            config = _with_host_spans(folder / "host_spans.yaml")
+            seen = stack.enter_context(_gateway(folder / "seen", here, config))
+            unseen = stack.enter_context(_gateway(folder / "unseen", here))
+        else:
+            say("starting Sluice with metrics and traces, and Sluice without")
+            seen = stack.enter_context(_gateway(folder / "seen", here))
+            config = _unobserved(folder / "unobserved.yaml")
+            unseen = stack.enter_context(_gateway(folder / "unseen", {}, config))
         found = runner.run(_rounds(plan, unseen, seen, say))
         if not sink.received:
             raise LoadError("no trace was exported: the comparison would say nothing")
@@ -119,6 +129,14 @@ def _unobserved(path: Path) -> Path:
     settings["callbacks"] = [
         name for name in settings["callbacks"] if name.rpartition(".")[2] not in OBSERVERS
     ]
+    path.write_text(yaml.safe_dump(shipped))
+    return path
+
+
+def _with_host_spans(path: Path) -> Path:
+    """Write the shipped configuration with LiteLLM's own spans switched on."""
+    shipped: dict[str, Any] = yaml.safe_load((ROOT / "proxy_config.yaml").read_text())
+    shipped["sluice"]["tracing"]["host_spans"] = True
     path.write_text(yaml.safe_dump(shipped))
     return path
 
@@ -186,12 +204,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.observed", description=__doc__)
     parser.add_argument("--rounds", type=int, default=FULL.rounds)
     parser.add_argument("--seconds", type=float, default=FULL.round_s)
+    parser.add_argument(
+        "--host-spans", action="store_true", help="what LiteLLM's own spans cost besides"
+    )
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     plan = Plan(options.rounds, options.seconds, FULL.warm_s)
     try:
         with tempfile.TemporaryDirectory(prefix="sluice-observed-") as name:
-            costs = measured(plan, Path(name), lambda text: console.print(text, style="dim"))
+            costs = measured(
+                plan,
+                Path(name),
+                lambda text: console.print(text, style="dim"),
+                host_spans=options.host_spans,
+            )
     except (LoadError, ServerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from decimal import Decimal
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -112,6 +112,9 @@ from plugins.tracing.measures import Measures
 from plugins.tracing.stage import CapturingStage, MeasuringStage, SilentStage, TracingStage
 from plugins.tracing.telemetry import Telemetry, telemetry
 
+if TYPE_CHECKING:
+    from plugins.tracing.host_spans import HostSpans
+
 
 @dataclass(frozen=True, slots=True)
 class Parts:
@@ -154,6 +157,7 @@ class Parts:
     drift_telling: Telling
     poller: Poller
     telemetry: Telemetry
+    host_spans: "HostSpans | None"
 
     @property
     def witness(self) -> Witness:
@@ -348,6 +352,7 @@ def build(
         drift_telling=telling,
         poller=Poller(metrics, polls),
         telemetry=ways,
+        host_spans=_host_spans(configuration, ways),
     )
 
 
@@ -398,6 +403,15 @@ def _telemetry(configuration: Configuration, metrics: Metrics) -> Telemetry:
         raise ConfigurationError([str(error)]) from None
 
 
+def _host_spans(configuration: Configuration, ways: Telemetry) -> "HostSpans | None":
+    on = configuration.policy.tracing.host_spans and "tracing" in configuration.plugins
+    if not on or ways.traces is None:
+        return None
+    from plugins.tracing.host_spans import HostSpans
+
+    return HostSpans(ways.traces)
+
+
 def _tracing(parts: Parts) -> Stage:
     ways = parts.telemetry
     if ways.traces is None:
@@ -412,6 +426,7 @@ def _tracing(parts: Parts) -> Stage:
         upstreams(parts.deployments, os.environ),
         parts.metrics,
         measures=ways.measures,
+        host_spans=parts.host_spans,
         older_names=sdk.wants_older_names(os.environ),
     )
 

@@ -227,12 +227,14 @@ class Tracing(Frozen):
         slower_than_s: calls that take longer are always kept, seconds.
         dearer_than_usd: calls that cost more likewise, US dollars.
         capture_content: tenants whose prompts and answers are recorded, masked.
+        host_spans: record LiteLLM's own spans too.
     """
 
     share: float = Field(default=1.0, ge=0, le=1)
     slower_than_s: float | None = Field(default=10.0, gt=0)
     dearer_than_usd: Decimal | None = Field(default=None, gt=0, allow_inf_nan=False)
     capture_content: frozenset[str] = frozenset()
+    host_spans: bool = False
 
     @property
     def sampling(self) -> Sampling:

@@ -65,13 +65,13 @@ async def install() -> None:
     practice = parts.environment.practice
     conductor = Conductor(plugged.stages, providers, practice, plugged.choose)
     litellm.logging_callback_manager.add_litellm_callback(conductor)  # pyright: ignore[reportUnknownMemberType]
-    host.leave_out_own_traces()
+    below = _host_spans(parts)
     host.forbid_hidden_retries()
     quieten()
     application = host.lean_application()
     host.watch_streams()
     door = Door(
-        host=application,
+        host=below(application),
         own=cast("App", build_api(parts)),
         metrics=MetricsPage(
             parts.metrics_folder, parts.environment.metrics_token, parts.directory.authenticate
@@ -105,6 +105,17 @@ async def install() -> None:
             _open(door, application, parts, plugged),
         )
     )
+
+
+def _host_spans(parts: Parts) -> Callable[[App], App]:
+    """Switch LiteLLM's own spans on or off; gives what puts them below each pass."""
+    if parts.host_spans is None:
+        host.leave_out_own_traces()
+        return lambda application: application
+    from plugins.proxy.host_spans import below_passes, record_host_spans
+
+    record_host_spans(parts.host_spans)
+    return below_passes
 
 
 class PluggedIn:

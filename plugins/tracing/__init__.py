@@ -11,6 +11,7 @@ which traces are kept can depend on how the call ended.
 - `outbox.py` holds at most 20,000 spans and 32 MiB a worker; a receiver that is down, slow or hangs
   costs spans, which are counted, and never a call.
 - `sdk.py` makes the official exporter that OpenTelemetry's standard variables ask for.
+- `host_spans.py` fits LiteLLM's own spans in, where policy asks for them.
 
 Without an address in the environment (`OTEL_EXPORTER_OTLP_ENDPOINT`) nothing is made or imported.
 """

@@ -40,7 +40,7 @@ _ALONE: Final = {
 }
 _UNASKED: Final = frozenset({"off", "bypass"})
 """How a cache takes part that is not asked."""
-BOOKKEEPERS: Final = frozenset({"cache", "tracing"})
+BOOKKEEPERS: Final = frozenset({"cache", "lineage", "tracing"})
 """Stages whose `check_output` only remembers the answer."""
 
 

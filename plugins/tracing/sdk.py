@@ -1,9 +1,9 @@
 """Makes the official exporters that the environment asks for.
 
-The only file of this package that knows the SDK. Its exporters are given requests that `wire.py`
-has written: the door into them is not public, so `tests/unit/test_tracing_export.py` sends through
-both over real sockets. The variables are the standard ones
-(OTEL_EXPORTER_OTLP_*, OTEL_TRACES_EXPORTER, OTEL_SDK_DISABLED, OTEL_SERVICE_NAME,
+With `host_spans.py` the only file of this package that knows the SDK. Its exporters are given
+requests that `wire.py` has written: the door into them is not public, so
+`tests/unit/test_tracing_export.py` sends through both over real sockets. The variables are
+the standard ones (OTEL_EXPORTER_OTLP_*, OTEL_TRACES_EXPORTER, OTEL_SDK_DISABLED, OTEL_SERVICE_NAME,
 OTEL_RESOURCE_ATTRIBUTES); without an address nothing of the SDK is even imported.
 """
 

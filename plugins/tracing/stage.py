@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
@@ -21,6 +21,9 @@ from plugins.tracing.rules import spans_of
 from plugins.tracing.sampling import Sampling
 from plugins.tracing.spans import Span
 from plugins.tracing.wire import span_bytes
+
+if TYPE_CHECKING:
+    from plugins.tracing.host_spans import HostSpans
 
 _NOTE: Final = "tracing"
 
@@ -54,6 +57,7 @@ class TracingStage(Stage):
         upstreams: what stands behind each deployment.
         metrics: counts traces.
         measures: measures the tries too.
+        host_spans: LiteLLM's own spans, which are kept or not with ours.
         older_names: add the attribute names of earlier conventions.
     """
 
@@ -67,6 +71,7 @@ class TracingStage(Stage):
         metrics: Metrics,
         *,
         measures: NoMeasures | None = None,
+        host_spans: "HostSpans | None" = None,
         older_names: bool = False,
     ) -> None:
         self._outbox: Final = outbox
@@ -74,6 +79,7 @@ class TracingStage(Stage):
         self._upstreams: Final = upstreams
         self._metrics: Final = metrics
         self._measures: Final = measures or NoMeasures()
+        self._host_spans: Final = host_spans
         self._older_names: Final = older_names
 
     @override
@@ -91,11 +97,17 @@ class TracingStage(Stage):
         reason = self._sampling.reason(call)
         self._metrics.add(TRACES, "no" if reason is None else "yes")
         if reason is None:
+            self._add_host_spans(call, [])
             return
         spans = spans_of(call, self._upstreams, older_names=self._older_names)
         spans[0].attributes[names.KEPT] = reason
         await self._add_content(call, spans[0])
+        self._add_host_spans(call, spans)
         self._outbox.put([span_bytes(span) for span in spans])
+
+    def _add_host_spans(self, call: Call, spans: list[Span]) -> None:
+        if self._host_spans is not None:
+            spans += self._host_spans.decide([this.span_id for this in call.passes], spans)
 
 
 @dataclass(slots=True)

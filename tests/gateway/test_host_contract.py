@@ -66,13 +66,50 @@ facts["kept_hooks"] = sorted(PROXY_HOOKS)
 print(json.dumps(facts))
 """
 
+_OWN_SPANS = """
+import asyncio, json, warnings
+warnings.simplefilter("ignore")
+from opentelemetry import trace
+from opentelemetry.context import attach
+from litellm.integrations.otel import runtime
+from litellm.integrations.otel.plumbing.context import request_root_span
+from litellm.proxy import proxy_server
+import litellm
+from plugins.core.trace import TraceContext
+from plugins.proxy.host_spans import PassLogger, record_host_spans
+from plugins.tracing.host_spans import HostSpans, beneath
+from plugins.tracing.spans import Span
+spans = HostSpans(None)
+record_host_spans(spans)
+call, one = TraceContext("a" * 32, "b" * 16), "c" * 16
+attach(beneath(call, one))
+logger = proxy_server.open_telemetry_logger
+root = logger.create_litellm_proxy_request_started_span(None, {})
+with runtime.phase_span("route"):
+    anchored = request_root_span() is root
+lists = (litellm.input_callback, litellm._async_success_callback, litellm._async_failure_callback)
+kept = spans.decide([one], [Span("host", "a" * 32, one, "b" * 16, 0, 2**62)])
+print(json.dumps({
+    "logger": type(logger) is PassLogger,
+    "lists": [any(isinstance(each, PassLogger) for each in several) for several in lists],
+    "spans": [[span.name, span.parent_id] for span in kept],
+    "anchored": anchored,
+    "global": type(trace.get_tracer_provider()).__module__,
+    "middleware": [m.cls.__name__ for m in proxy_server.app.user_middleware],
+}))
+"""
+
 
 @pytest.fixture(scope="module")
 def facts() -> dict[str, object]:
+    return _facts(_SCRIPT)
+
+
+def _facts(script: str) -> dict[str, object]:
     """Importing LiteLLM takes seconds and warns; a process of its own keeps that out of here."""
     env = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT], capture_output=True, text=True, check=True, env=env
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
     )
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -134,6 +171,16 @@ def test_hidden_retries_are_where_they_can_be_forbidden(facts: dict[str, object]
 def test_litellm_traces_nothing_by_itself(facts: dict[str, object]) -> None:
     assert not facts["own_span"]
     assert not facts["own_logger"]
+
+
+def test_litellm_traces_below_a_pass_when_asked_to_and_leaves_the_process_alone() -> None:
+    facts = _facts(_OWN_SPANS)
+    assert facts["logger"]
+    assert facts["lists"] == [True, True, True]
+    assert facts["spans"] == [["litellm route", "c" * 16]]
+    assert facts["anchored"]
+    assert facts["global"] == "opentelemetry.trace"
+    assert "OpenTelemetryMiddleware" not in str(facts["middleware"])
 
 
 def test_the_price_list_states_dollars_per_token(facts: dict[str, object]) -> None:

@@ -86,6 +86,7 @@ def test_the_configurations_section_becomes_the_rule() -> None:
     )
     assert stated.sampling == Sampling(0.1, 3.0, Decimal("0.50"))
     assert stated.capture_content == {"acme"}
+    assert not stated.host_spans
 
 
 @pytest.mark.parametrize(
