@@ -25,7 +25,7 @@ from plugins.proxy.host_errors import not_found
 from plugins.proxy.refusals import refuse
 from plugins.review import routes as review_routes
 from plugins.tenancy import routes as tenancy_routes
-from plugins.web.pages import CONSOLE
+from plugins.web.pages import CONSOLE, seen_elsewhere
 
 MAX_PARAM: Final = 128
 
@@ -146,12 +146,18 @@ def build_api(parts: Parts) -> FastAPI:
     console = build_console(
         parts.directory, parts.environment.secret, parts.reviews, parts.review_work, parts.clock
     )
+    app.add_api_route(CONSOLE, _to_console, include_in_schema=False)
     app.mount(CONSOLE, console)
     app.add_exception_handler(GatewayError, _on_gateway_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(StarletteHTTPException, _on_http)
     app.add_exception_handler(Exception, _on_failure)
     return app
+
+
+async def _to_console() -> Response:
+    """Send whoever leaves the slash out to the console all the same."""
+    return seen_elsewhere(f"{CONSOLE}/")
 
 
 def _response(request: Request, error: GatewayError) -> Response:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import cast, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -34,7 +34,7 @@ class ReviewForgetting:
             if dry_run:
                 count = select(func.count()).select_from(review_items).where(*of_calls)
                 return int((await connection.execute(count)).scalar_one())
-            emptied = func.jsonb_set(review_items.c.decision, "{reason}", '""', type_=JSONB)
+            emptied = review_items.c.decision.concat(cast({"reason": ""}, JSONB))
             erased = await connection.execute(
                 update(review_items)
                 .where(*of_calls)

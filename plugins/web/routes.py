@@ -46,7 +46,6 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
     """
     api = APIRouter(include_in_schema=False, dependencies=[Depends(of_this_site)])
 
-    @api.get("")
     @api.get("/")
     async def start() -> Response:  # pyright: ignore[reportUnusedFunction] - registered so
         """Show what there is to do."""

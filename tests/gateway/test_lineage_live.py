@@ -194,7 +194,8 @@ def test_an_erased_candidate_leaves_figures_and_a_chain_that_verifies(gateway: G
     order = ("--subject", f"candidate-{case}", "--tenant", name)
     counted = told(gateway, "erase", *order, "--dry-run")
     assert counted == {
-        "tenant_id": name, "calls": 6, "texts": 6, "cached": 1, "rejects": 0, "dry_run": True,
+        "tenant_id": name, "calls": 6, "texts": 6, "cached": 1, "said": 0, "rejects": 0,
+        "dry_run": True,
     }  # fmt: skip
     assert told(gateway, "erase", *order) == counted | {"dry_run": False}
     again = told(gateway, "erase", *order)

@@ -40,9 +40,9 @@ class Desk:
     call_id: str
     item_id: str
 
-    def ask(self, method: str, path: str, key: str | None = None, **body: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, by: str | None = None, **body: Any) -> httpx.Response:
         sent = {"json": body} if body else {}
-        return self.gateway.request(method, path, key or self.reviewer_key, **sent)
+        return self.gateway.request(method, path, by or self.reviewer_key, **sent)
 
 
 async def _add(gateway: Gateway, tenant_id: str, call_id: str) -> None:

@@ -23,7 +23,7 @@ CALLER_SPAN = "00f067aa0ba902b7"
 HEAD = ["auth", "read", "admission", "reserve limits", "reserve cache", "check input probe"]
 UNKEPT = [name for name in HEAD if name != "reserve cache"]
 """A call that wants no cached answer looks for none."""
-TAIL = ["check output probe", "check output lineage", "settlement"]
+TAIL = ["check output probe", "settlement"]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugins.core.errors import Conflict, NotFound
 from plugins.core.identifiers import new_call_id
+from plugins.review.forgetting import ReviewForgetting
 from plugins.review.rules import DECISIONS, Reason, State
 from plugins.review.store import NewItem, Reviewer, ReviewStore, Taken
 from plugins.store.tables import review_items
@@ -199,3 +201,25 @@ async def test_two_reviewers_and_500_items_with_crashes_decide_each_once(
         done = await connection.scalar(select(func.count()).where(review_items.c.state.in_(final)))
     assert done == 500
     assert sorted(times.values()) == [1] * 500
+
+
+@pytest.mark.spec("14.2")
+async def test_erasing_a_call_takes_its_texts_and_leaves_that_it_was_decided(
+    engine: AsyncEngine, store: ReviewStore
+) -> None:
+    first, second = _item(), _item(Reason.HELD)
+    await store.add([replace(first, findings=[{"excerpt": "Jane D."}]), second])
+    row = await store.claim(ANNA, (await store.of_call("acme", first.call_id))["id"])
+    taken = Taken(State.EDITED, "Jane is right", b"sealed answer", "k")
+    await store.decide(ANNA, row["id"], row["version"], taken)
+    forgetting = ReviewForgetting(engine)
+    calls = [first.call_id]
+    assert await forgetting.forget("acme", "jane", calls, dry_run=True) == 1
+    assert await forgetting.forget("other", "jane", calls, dry_run=False) == 0
+    assert await forgetting.forget("acme", "jane", calls, dry_run=False) == 1
+    assert await forgetting.forget("acme", "jane", calls, dry_run=False) == 0
+    assert await forgetting.forget("acme", "jane", [], dry_run=False) == 0
+    left = await store.of_call("acme", first.call_id)
+    assert (left["payload"], left["answer"], left["findings"]) == (None, None, [])
+    assert (left["state"], left["decision"]) == ("edited", {"reason": ""})
+    assert (await store.of_call("acme", second.call_id))["payload"] == b"sealed"
