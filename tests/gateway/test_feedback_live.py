@@ -331,6 +331,7 @@ def test_while_postgresql_hangs_nothing_old_is_stated_and_calls_go_on(judged: Ju
     call_id = judged.answered(key)
     assert judged.state(key, call_id=call_id, kind="thumbs_up").status_code == 201
     eventually(lambda: judged.value("sluice_quality_score"), lambda v: v is not None, ROUND_S)
+    time.sleep(2.5)  # each worker has read the new key by then; nothing tells which have
     pids = {name.lower(): int(pid) for name, pid in judged.gateway.ready["pids"].items()}
     frozen = _processes(pids["postgresql"])
     for process in frozen:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugins.alerts.sink import AlertSink
@@ -37,6 +37,7 @@ from plugins.store.redis import RedisLink
 from plugins.store.tables import ai_conversions, ai_feedback, tenants
 from tests.making import NOON, SEALS, a_call
 from tests.remembering import SetClock
+from tests.stores.conftest import empty
 
 
 async def _called(
@@ -155,8 +156,7 @@ async def test_who_changes_their_mind_counts_by_their_last_word(engine: AsyncEng
 async def test_summary_and_list_agree_whatever_is_said(
     engine: AsyncEngine, said: list[tuple[int, Kind, str]]
 ) -> None:
-    async with engine.begin() as connection:
-        await connection.execute(text("TRUNCATE ai_feedback, ledger"))
+    await empty(engine)
     calls = await _called(engine, count=4)
     new = [
         (await _say(engine, calls, Statement(calls[i].call_id, kind, reviewer=who)))[0]
