@@ -10,7 +10,7 @@ from plugins.core.trace import TraceContext
 from plugins.tracing import host_spans
 from plugins.tracing.host_spans import HostSpans, beneath, pass_of, tracer_provider
 from plugins.tracing.spans import Span
-from tests.unit.test_tracing_export import Remembering, an_outbox
+from tests.export.test_tracing_export import Remembering, an_outbox
 
 TRACE = TraceContext("a" * 32, "b" * 16)
 PASS = "c" * 16
