@@ -188,6 +188,7 @@ _OPENING: Final = re.compile(r"""\{|\[(?=\s{0,200}[{\["'\d\]-])""")
 _SPACE: Final = re.compile(r"[ \t\r\n\u00a0\ufeff]*")
 _COMMENT: Final = re.compile(r"//[^\n]*|/\*(?:[^*]|\*(?!/))*(?:\*/)?")
 _STRING_PART: Final = re.compile(r'[^"\'\\\u201c\u201d\x00-\x1f]+')
+_WHOLE_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*"\s*', re.DOTALL)
 _NUMBER: Final = re.compile(r"[+-]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][+-]?\d*)?")
 _SOUND_NUMBER: Final = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _WORD: Final = re.compile(r"[^\W\d][\w$-]*")
@@ -237,6 +238,8 @@ class _Reader:
         self._skip()
         if self.at < len(self.text) and self._peek() in "{[":
             return
+        if _WHOLE_STRING.fullmatch(self.text, self.at):
+            return  # a brace within it opens nothing
         fence = _FENCE.search(self.text, self.at)
         opening = _OPENING.search(self.text, self.at)
         if fence is not None and (opening is None or fence.start() < opening.start()):

@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plugins.core.json_text import DEEPEST, Mend, leaves_of, parse, path_text, read
@@ -80,6 +80,8 @@ def test_prose_is_no_json(text: str) -> None:
 
 
 @given(JSON)
+@example("{")
+@example('a ```json [1] "b" \\ {')
 def test_sound_json_reads_as_it_is_and_each_leaf_stands_at_its_place(value: object) -> None:
     text = json.dumps(value, ensure_ascii=False)
     assert parse(text) == (value, ())
