@@ -56,6 +56,12 @@ class Divided:
             lambda tiers: set(tiers) == {"primary"},
             30,
         )
+        # All eight may have gone to one worker: see what each says of its own circuit.
+        eventually(
+            lambda: ([self.ask() for _ in range(8)], _listed(self))[1],
+            lambda states: states == {"closed"},
+            30,
+        )
 
 
 @pytest.fixture(scope="module")
