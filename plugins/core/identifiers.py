@@ -2,6 +2,10 @@
 
 import os
 import time
+from typing import Final
+
+UUID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+"""Of any identifier in a path or query, anchored as JSON Schema wants it."""
 
 
 def new_call_id() -> str:

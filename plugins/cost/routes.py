@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from plugins.core.clock import Clock
 from plugins.core.errors import InvalidRequest
+from plugins.core.identifiers import UUID_PATTERN
 from plugins.core.money import ZERO, printed_usd
 from plugins.core.tenant import Principal
 from plugins.cost.store import LedgerStore, SpendKey
@@ -84,7 +85,7 @@ def router(
     @api.get("/calls/{call_id}")
     async def call(  # pyright: ignore[reportUnusedFunction] - registered by the decorator
         who: Annotated[Principal, Depends(principal_of)],
-        call_id: Annotated[str, Path(pattern=_UUID)],
+        call_id: Annotated[str, Path(pattern=UUID_PATTERN)],
     ) -> dict[str, Any]:
         """Give one call as the ledger has it."""
         row = await store.call(who.tenant_id or None, call_id)
@@ -94,7 +95,6 @@ def router(
 
 
 _TENANT_ID: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
 
 def _check_range(first: date, last: date) -> None:

@@ -90,15 +90,16 @@ class Eraser:
             await erasing.lock(connection, tenant_id)
             found = await erasing.of_subject(connection, tenant_id, subject)
             rejects = await _rejects(connection, tenant_id, subject)
+            # Before the ledger forgets whose calls these were: should it fail, all is done again.
+            said = 0
+            for other in self._others:
+                said += await other.forget(tenant_id, subject, found.ids, dry_run=dry_run)
             if not dry_run:
                 named = self._seals.subject(tenant_id, subject)
                 order = erasing.Order(tenant_id, named, by, self._clock.now())
                 await erasing.erase(connection, self._seals, order, found)
                 await _redact(connection, rejects)
         cached = await self._forget(tenant_id, subject, found.ids, dry_run=dry_run)
-        said = 0
-        for other in self._others:
-            said += await other.forget(tenant_id, subject, found.ids, dry_run=dry_run)
         return Erased(len(found.calls), found.texts, len(rejects), cached, said)
 
     async def _require(self, connection: AsyncConnection, tenant_id: str) -> None:

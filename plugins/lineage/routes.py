@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from plugins.core.errors import Forbidden
+from plugins.core.identifiers import UUID_PATTERN
 from plugins.core.money import printed_usd
 from plugins.core.tenant import Principal
 from plugins.lineage.erasure import Eraser
@@ -16,7 +17,6 @@ from plugins.lineage.keys import TenantKeys
 from plugins.lineage.texts import Text, unseal
 from plugins.lineage.trees import MOST_CALLS, LineageStore
 
-_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _TENANT_ID: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 _WORD: Final = r"^[^\x00]{1,256}$"
 _COMPUTED: Final = frozenset(
@@ -133,7 +133,7 @@ def router(
     @api.get("/lineage/{call_id}")
     async def of_call(  # pyright: ignore[reportUnusedFunction] - registered by the decorator
         who: Annotated[Principal, Depends(principal_of)],
-        call_id: Annotated[str, Path(pattern=_UUID)],
+        call_id: Annotated[str, Path(pattern=UUID_PATTERN)],
         text: Annotated[bool, Query(description="with what was asked and answered")] = False,
     ) -> TreeOut:
         """Give the tree of calls that a call belongs to: what it came of, and what came of it."""

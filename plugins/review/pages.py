@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Form, Path, Request
 from fastapi.responses import Response
 
 from plugins.core.errors import Conflict, Forbidden, GatewayError
-from plugins.core.identifiers import new_call_id
+from plugins.core.identifiers import UUID_PATTERN, new_call_id
 from plugins.core.tenant import Principal
 from plugins.review.dossier import marked
 from plugins.review.routes import reviewer_of
@@ -21,8 +21,7 @@ from plugins.web.session import Session, is_form_of
 
 TEMPLATES: Final = Folder(__file__).parent / "templates"
 QUEUE: Final = f"{CONSOLE}/reviews"
-_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_ItemId = Annotated[str, Path(pattern=_UUID)]
+_ItemId = Annotated[str, Path(pattern=UUID_PATTERN)]
 _PAGE: Final = 100
 
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from plugins.core.identifiers import UUID_PATTERN
 from plugins.core.tenant import Principal, Role
 from plugins.review.dossier import Dossier
 from plugins.review.rules import Decision, State, checked
 from plugins.review.store import Reviewer, ReviewStore
 from plugins.review.work import Work
 
-_UUID: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-_ItemId = Annotated[str, Path(pattern=_UUID, description="of the item")]
+_ItemId = Annotated[str, Path(pattern=UUID_PATTERN, description="of the item")]
 
 
 class ItemOut(BaseModel):
@@ -109,7 +109,7 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         ] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
         after: Annotated[
-            str | None, Query(pattern=_UUID, description="last item of the page before")
+            str | None, Query(pattern=UUID_PATTERN, description="last item of the page before")
         ] = None,
     ) -> list[ItemOut]:
         """List items, those that are due first in front."""
@@ -156,7 +156,7 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
     @api.get("/calls/{call_id}/review")
     async def verdict(  # pyright: ignore[reportUnusedFunction]
         who: Annotated[Principal, Depends(principal_of)],
-        call_id: Annotated[str, Path(pattern=_UUID)],
+        call_id: Annotated[str, Path(pattern=UUID_PATTERN)],
     ) -> VerdictOut:
         """Say what became of an answer of one's own that people look at."""
         row = await store.of_call(who.tenant_id or None, call_id)

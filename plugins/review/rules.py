@@ -147,12 +147,6 @@ class Standing:
     held_until: datetime | None = None
     decision_key: str | None = None
 
-    def is_free(self, now: datetime) -> bool:
-        """Tell whether anybody may claim it: it is open, or its lease is over."""
-        if self.state is State.CLAIMED:
-            return self.held_until is None or self.held_until <= now
-        return self.state is State.OPEN
-
     def repeats(self, reviewer: str, decision_key: str) -> bool:
         """Tell whether this very decision was taken already."""
         return (

@@ -335,7 +335,7 @@ def _seen_by(who: Reviewer) -> ColumnElement[bool]:
 
 
 def _is_free() -> ColumnElement[bool]:
-    """Match `Standing.is_free`, by the database's clock."""
+    """Match what anybody may claim: open, or its lease is over by the database's clock."""
     return or_(
         review_items.c.state == State.OPEN.value,
         and_(review_items.c.state == State.CLAIMED.value, review_items.c.lease_until <= func.now()),

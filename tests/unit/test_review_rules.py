@@ -6,7 +6,6 @@ import pytest
 
 from plugins.core.errors import InvalidRequest
 from plugins.review.rules import (
-    DECISIONS,
     DUE_IN,
     MAX_REASON,
     MAX_TEXT,
@@ -67,21 +66,6 @@ def test_the_most_urgent_reason_says_when_an_item_is_due() -> None:
     assert due_at([Reason.SAMPLE, Reason.HELD, Reason.FLAG], NOW) == NOW + timedelta(minutes=15)
     assert list(DUE_IN) == list(Reason)
     assert sorted(DUE_IN.values()) == list(DUE_IN.values())
-
-
-@pytest.mark.parametrize(
-    ("item", "free"),
-    [
-        (Standing(State.OPEN, 1), True),
-        (Standing(State.CLAIMED, 2, "anna", NOW + SECOND), False),
-        (Standing(State.CLAIMED, 2, "anna", NOW), True),
-        *((Standing(state, 3, "anna"), False) for state in sorted(DECISIONS)),
-    ],
-)
-def test_an_item_is_free_until_claimed_and_again_when_its_lease_is_over(
-    item: Standing, free: bool
-) -> None:
-    assert item.is_free(NOW) is free
 
 
 def test_only_the_same_reviewers_same_key_repeats_a_decision() -> None:
