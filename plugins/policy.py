@@ -5,12 +5,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from plugins.alerts.configuration import AlertsPolicy
 from plugins.breaker.rules import BreakerPolicy
 from plugins.cache.rules import CachePolicy
 from plugins.core.agent import TimeLimits
+from plugins.core.checks import DEFAULTS as CHECKS
+from plugins.core.checks import CheckBook, CheckRule, Mode, OnFailure
 from plugins.core.limit import MOST, RateLimit
 from plugins.core.metrics import NONE, OTHER
 from plugins.cost.rules import GpuHour
@@ -87,12 +89,53 @@ class Cache(Frozen):
         return CachePolicy(**self.model_dump())
 
 
+class CheckIn(Frozen):
+    """What one check does (`core.checks.CheckRule`); a bare word is its action."""
+
+    action: Mode
+    on_failure: OnFailure | None = None
+    timeout_s: float | None = Field(default=None, gt=0, le=60)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_word_is_its_action(cls, value: object) -> object:
+        # YAML reads `off` as false.
+        return {"action": "off" if value is False else value} if _is_word(value) else value
+
+    @field_validator("action", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, value: object) -> object:
+        return "off" if value is False else value
+
+    def over(self, default: CheckRule) -> CheckRule:
+        """Give the rule that holds."""
+        return CheckRule(
+            self.action,
+            self.on_failure or default.on_failure,
+            self.timeout_s or default.timeout_s,
+        )
+
+
+def _is_word(value: object) -> bool:
+    return value is False or isinstance(value, str)
+
+
+def _known_checks(value: dict[str, CheckIn]) -> dict[str, CheckIn]:
+    if unknown := sorted(value.keys() - CHECKS.keys()):
+        raise ValueError(f"no check {unknown[0]!r}; known: {', '.join(sorted(CHECKS))}")
+    return value
+
+
+ChecksIn = Annotated[dict[str, CheckIn], AfterValidator(_known_checks)]
+
+
 class AgentPolicy(Frozen):
     """One agent of SPEC section 2: the model groups tried in order."""
 
     tiers: tuple[str, ...] = Field(min_length=1)
     time_limits: TimeLimitsIn = TimeLimitsIn()
     cache: AgentCache = AgentCache()
+    checks: ChecksIn = {}
 
 
 class GpuHourRow(Frozen):
@@ -270,3 +313,15 @@ class Policy(Frozen):
     tracing: Tracing = Tracing()
     lineage: Lineage = Lineage()
     time_limits: TimeLimitsIn = TimeLimitsIn()
+    checks: ChecksIn = {}
+
+    @property
+    def check_book(self) -> CheckBook:
+        """Give what the checks do, by agent."""
+        stated = {name: check.over(CHECKS[name]) for name, check in self.checks.items()}
+        default = {**CHECKS, **stated}
+        agents = {
+            name: {check: own.over(default[check]) for check, own in agent.checks.items()}
+            for name, agent in self.agents.items()
+        }
+        return CheckBook(default, agents)

@@ -7,11 +7,14 @@ from enum import StrEnum
 from typing import Any, Final
 
 from plugins.core.agent import Agent, TimeLimits
+from plugins.core.answer import Answer
 from plugins.core.errors import GatewayError
 from plugins.core.money import ZERO
+from plugins.core.review import Reason, ReviewRequest
+from plugins.core.source import Source
 from plugins.core.tenant import Principal
 from plugins.core.trace import TraceContext, new_span_id
-from plugins.core.verdict import Finding, Verdict
+from plugins.core.verdict import Finding, Verdict, stricter, verdict_of
 
 
 class Endpoint(StrEnum):
@@ -257,6 +260,18 @@ class Call:
     verdict: Verdict = Verdict.ALLOW
     confidence: float | None = None
     """How sure the answer is, 0..1; None where nothing tells."""
+    calibrated: bool = False
+    """Its confidence is the share of such answers that are right; else it is only an order."""
+    signals: dict[str, float] = field(default_factory=dict[str, float])
+    """What the checks found of an answer, 0..1, by name, for confidence to be made of."""
+    sources: tuple[Source, ...] = ()
+    """Documents that the answer must rest on, as the caller gave them."""
+    answer: Answer | None = None
+    """What the model wrote, once it is whole; as the judges have left it."""
+    review: ReviewRequest | None = None
+    """That a person shall look at it, and why."""
+    inner: bool = False
+    """A check asked for it on behalf of another call: it is not judged itself."""
     recalled: Recalled | None = None
     refusal: GatewayError | None = None
     outcome: Outcome | None = None
@@ -319,3 +334,20 @@ class Call:
     def served(self) -> Attempt | None:
         """Give the attempt on the deployment that answered, or None."""
         return next((a for a in reversed(self.attempts) if a.deployment == self.deployment), None)
+
+    def note(self, *findings: Finding) -> None:
+        """Write findings down; the verdict follows the strictest of them.
+
+        An answer of which something was found is not given to other calls.
+        """
+        for finding in findings:
+            self.findings.append(finding)
+            self.verdict = stricter(self.verdict, verdict_of(finding))
+            self.shareable = False
+
+    def ask_review(self, reason: Reason) -> None:
+        """Have a person look at this call."""
+        if self.review is None:
+            self.review = ReviewRequest([reason])
+        elif reason not in self.review.reasons:
+            self.review.reasons.append(reason)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
+from plugins.core.answer import Answer, Fate, Mended
 from plugins.core.call import Attempt, Call, Recalled
 from plugins.core.errors import GatewayError
 
@@ -25,6 +26,9 @@ class Phase(StrEnum):
     SHAPE = "shape"
     ATTEMPT = "attempt"
     ATTEMPT_ENDED = "attempt_ended"
+    CONFIRM = "confirm"
+    LISTEN = "listen"
+    JUDGE = "judge"
     CHECK_OUTPUT = "check_output"
     CHECK_CHUNK = "check_chunk"
     SETTLE = "settle"
@@ -85,6 +89,55 @@ class Stage:
     async def attempt_ended(self, call: Call, attempt: Attempt) -> None:
         """Learn how one attempt ended; called exactly once for each attempt."""
 
+    async def confirm(self, call: Call) -> GatewayError | None:
+        """Give the outcome of what `check_input` began to run beside the provider.
+
+        Awaited once, before the client is given the first of an answer that a provider wrote.
+
+        Returns:
+            None to let the answer go, or a refusal in its place.
+        """
+
+    def keeps_back(self, call: Call) -> int | None:
+        """Tell how much of a stream's text must be held back for this stage.
+
+        Returns:
+            Characters behind which the client lags; 0 for none; None for the whole answer: it is
+            given only when all of it has been judged. Each stage is asked once, before the first
+            text.
+        """
+        return 0
+
+    def listen(self, call: Call, text: str, new: int) -> GatewayError | None:
+        """Hear the text of a running stream, before the client is given its end.
+
+        Args:
+            call: that is answered.
+            text: of the first choice, as far as it has come, or at least its last 4,096
+                characters.
+            new: how many characters at its end have not been heard before.
+
+        Returns:
+            None to let it run, or a refusal that ends the stream (`content_filter`).
+        """
+
+    async def judge(self, call: Call, answer: Answer) -> GatewayError | Fate | Mended | None:
+        """Judge what a model wrote, when it is whole and the client lacks at least its end.
+
+        Runs on every endpoint whose answer is text, stream or not, before `check_output` sees the
+        whole answer; not for answers that are recalled: what was judged good was kept. All judges
+        are asked, in order, each after those before it have mended; a refusal ends the round.
+
+        Args:
+            call: that is answered; `call.findings`, `call.signals` and `call.verdict` say what was
+                found before.
+            answer: what was written.
+
+        Returns:
+            None to let it go; a refusal; what is to be done with it; or the same answer mended,
+            which a stream whose text the client has already (`keeps_back`) cannot take.
+        """
+
     async def check_output(self, call: Call, answer: bytes) -> bytes | GatewayError | None:
         """Judge a whole answer, in the client's wire format.
 
@@ -129,6 +182,9 @@ class Rota:
     shape: tuple[Stage, ...]
     attempt: tuple[Stage, ...]
     attempt_ended: tuple[Stage, ...]
+    confirm: tuple[Stage, ...]
+    listen: tuple[Stage, ...]
+    judge: tuple[Stage, ...]
     check_output: tuple[Stage, ...]
     check_chunk: tuple[Stage, ...]
     settle: tuple[Stage, ...]

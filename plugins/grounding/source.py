@@ -10,11 +10,11 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
+from plugins.core.source import About, Source
 from plugins.core.words import STOP_WORDS, Words, spelled_out, stem_of, words_of
 from plugins.grounding.aliases import EMPTY_ENDINGS
 from plugins.grounding.dates import Mention, mentions_in
@@ -34,29 +34,6 @@ _BEHIND_AT: Final = re.compile(r"[^\s@<>()\[\],;:\"]{1,255}")
 _PHONE: Final = re.compile(r"[+(]?\d[\d().\-/ \u00a0\u2010-\u2013]{5,24}\d")
 _NOT_DIGIT: Final = re.compile(r"\D")
 _UMLAUT: Final = re.compile("[\u00e4\u00f6\u00fc\u00f8\u00e5\u00c4\u00d6\u00dc\u00d8\u00c5]")
-
-
-class About(StrEnum):
-    """Of whom a document tells."""
-
-    CANDIDATE = "candidate"
-    JOB = "job"
-    ANY = "any"
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """One document that an answer may rest on.
-
-    Args:
-        name: what findings call it, such as `resume`.
-        text: plain text.
-        about: of whom it tells; `ANY` where that is not known.
-    """
-
-    name: str
-    text: str
-    about: About = About.ANY
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from plugins.core.call import EMPTY_ANSWER, HOST_REFUSED
+from plugins.core.checks import DEFAULTS
 
 TIERS: Final = frozenset({"primary", "secondary", "tertiary"})
 CACHE_WORDS: Final = frozenset({"off", "bypass", "miss", "hit", "coalesced"})
@@ -70,20 +71,7 @@ ERROR_CLASSES: Final = frozenset(
 )
 """Words that `error_class` may say."""
 
-CHECKS: Final = frozenset(
-    {
-        "bias",
-        "groundedness",
-        "injection",
-        "length",
-        "moderation",
-        "pii",
-        "profanity",
-        "schema",
-        "sql_injection",
-        "toxicity",
-    }
-)
+CHECKS: Final = frozenset(DEFAULTS)
 """Names of checks (`core.verdict.Finding.check`)."""
 
 DOOR: Final = "door"

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from plugins.core.errors import Conflict, InvalidRequest
+from plugins.core.review import Reason
 
 
 class State(StrEnum):
@@ -28,19 +29,6 @@ class State(StrEnum):
 DECISIONS: Final = frozenset({State.APPROVED, State.EDITED, State.OVERRIDDEN, State.REJECTED})
 REPLACING: Final = frozenset({State.EDITED, State.OVERRIDDEN})
 """Decisions that need a text of the reviewer's."""
-
-
-class Reason(StrEnum):
-    """Why an output is looked at, from the most to the least urgent."""
-
-    HELD = "held"
-    """Its caller waits for the decision."""
-    MODERATION = "moderation"
-    BLOCK = "block"
-    SOFT_REJECT = "soft_reject"
-    FLAG = "flag"
-    SAMPLE = "sample"
-    """Drawn at random, to see how good the rest is (SPEC 5.3)."""
 
 
 DUE_IN: Final = MappingProxyType(
