@@ -11,6 +11,9 @@ from plugins.core.tenant import Principal
 
 SECRET = "a secret of more than thirty-two characters"
 SEALS = Seals(SECRET)
+PATIENT_S = 20.0
+"""What Redis gets to answer where the counts are proved and not what an outage does to them: a busy
+machine must not look like one. A stopped Redis refuses at once whatever this says."""
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 

@@ -1,5 +1,6 @@
 """Each tenant's own key for its texts, random, kept wrapped under the installation's secret."""
 
+import asyncio
 import hmac
 import os
 from typing import Final
@@ -63,6 +64,7 @@ class TenantKeys:
         self._clock: Final = clock
         self._known: Final[dict[str, tuple[bytes, float]]] = {}
         self._quiet_until_s = 0.0
+        self._sought: Final[dict[str, asyncio.Task[bytes | None]]] = {}
 
     def at_hand(self, tenant_id: str) -> bytes | None:
         """Give a key from memory, while it is fresh."""
@@ -83,20 +85,45 @@ class TenantKeys:
             self._known[tenant_id] = (key, self._clock.monotonic_s() + FRESH_S)
         return key
 
-    async def of(self, tenant_id: str) -> bytes | None:
+    async def of(self, tenant_id: str, wait_s: float | None = None) -> bytes | None:
         """Give a tenant's key; makes one where there is none.
 
+        All that ask at once share one look-up. It goes on when they wait no longer, so that the
+        next one finds the key at hand.
+
+        Args:
+            tenant_id: whose.
+            wait_s: the longest wait; None for as long as PostgreSQL takes.
+
         Raises:
-            Unavailable: when PostgreSQL is away, or was a moment ago.
+            Unavailable: when PostgreSQL is away, was a moment ago, or takes longer.
         """
+        found = self.at_hand(tenant_id)
+        if found is not None:
+            return found
         if self._clock.monotonic_s() < self._quiet_until_s:
             raise Unavailable("the tenants' keys could not be read a moment ago")
-        try:
-            found = self.at_hand(tenant_id) or await self.find(tenant_id)
-            return found or await self._make(tenant_id)
-        except BaseException:  # also who is cancelled for having waited too long
-            self._quiet_until_s = self._clock.monotonic_s() + QUIET_S
-            raise
+        sought = self._sought.get(tenant_id)
+        if sought is None:
+            sought = self._sought[tenant_id] = asyncio.create_task(self._found_or_made(tenant_id))
+            sought.add_done_callback(lambda done: self._ended(tenant_id, done))
+        if not (await asyncio.wait({sought}, timeout=wait_s))[0]:
+            self._be_quiet()
+            raise Unavailable(f"the tenant's key was not read within {wait_s} s")
+        return sought.result()
+
+    async def _found_or_made(self, tenant_id: str) -> bytes | None:
+        return await self.find(tenant_id) or await self._make(tenant_id)
+
+    def _ended(self, tenant_id: str, sought: "asyncio.Task[bytes | None]") -> None:
+        del self._sought[tenant_id]
+        if sought.cancelled() or sought.exception() is not None:
+            self._be_quiet()
+        else:
+            self._quiet_until_s = 0.0  # it answers, if late
+
+    def _be_quiet(self) -> None:
+        self._quiet_until_s = self._clock.monotonic_s() + QUIET_S
 
     async def _make(self, tenant_id: str) -> bytes | None:
         wrapped = self._box.wrap(tenant_id, os.urandom(KEY_BYTES))

@@ -19,8 +19,9 @@ from plugins.core.stage import Stage
 from plugins.lineage.keys import TenantKeys
 from plugins.lineage.texts import Text, TextPolicy, seal
 
-KEY_WAIT_S: Final = 0.5
-"""How long a call waits for its tenant's key, once in `keys.FRESH_S`; then its text is not kept."""
+KEY_WAIT_S: Final = 2.0
+"""What PostgreSQL gets to give a tenant's key, once in `keys.FRESH_S`; then the text is not kept.
+It counts from the call's beginning, while the provider works: what is left of it is waited for."""
 LARGE: Final = 64 * 1024
 """Bytes from which hashing, compressing and encrypting go to a thread; less takes under 1 ms."""
 _NOTE: Final = "lineage"
@@ -35,14 +36,14 @@ class _Part:
     Args:
         salt: of its commitments.
         output: commitment to the output so far.
-        key: the tenant's, where text is kept.
+        key: the tenant's, where text is kept; or who is fetching it.
         most: bytes of output that are kept.
         days: for which they are kept.
     """
 
     salt: bytes
     output: Digest
-    key: bytes | None = None
+    key: "bytes | asyncio.Task[bytes | None] | None" = None
     most: int = 0
     days: int = 0
     kept: list[bytes] = field(default_factory=list[bytes])
@@ -73,12 +74,13 @@ class LineageStage(Stage):
 
     @override
     async def prepare(self, call: Call) -> GatewayError | None:
-        """Begin to listen; where the tenant's text is kept, have its key at hand."""
+        """Begin to listen; where the tenant's text is kept, have its key fetched meanwhile."""
         part = self._part()
         call.notes[_NOTE] = part
         days = self._policy.days(call.principal.keep_text_days)
         if days:
-            part.key = await self._key(call)
+            tenant = call.principal.tenant_id
+            part.key = self._keys.at_hand(tenant) or asyncio.create_task(self._fetched(call))
             part.most, part.days = self._policy.text_bytes, days
 
     @override
@@ -96,6 +98,9 @@ class LineageStage(Stage):
         part: _Part = call.notes.pop(_NOTE, None) or self._part()
         asked = _input_of(call)
         heard = part
+        key = part.key
+        if isinstance(key, asyncio.Task):
+            key = await key
         if call.recalled is not None:
             for frame in call.recalled.frames:
                 part.hear(frame)
@@ -103,8 +108,8 @@ class LineageStage(Stage):
             heard = self._part()  # what was judged and kept back was not delivered
         size = len(asked) + sum(map(len, heard.kept))
         if size > LARGE:
-            return await asyncio.to_thread(_evidence, call, part, heard, asked)
-        return _evidence(call, part, heard, asked)
+            return await asyncio.to_thread(_evidence, call, part, heard, asked, key)
+        return _evidence(call, part, heard, asked, key)
 
     def _part(self) -> _Part:
         salt = os.urandom(SALT_BYTES)
@@ -115,16 +120,10 @@ class LineageStage(Stage):
         if part is not None and piece:
             part.hear(piece)
 
-    async def _key(self, call: Call) -> bytes | None:
-        tenant = call.principal.tenant_id
-        key = self._keys.at_hand(tenant)
-        if key is not None:
-            return key
+    async def _fetched(self, call: Call) -> bytes | None:
         try:
-            async with asyncio.timeout(KEY_WAIT_S):
-                return await self._keys.of(tenant)
-        except (GatewayError, TimeoutError) as error:
-            # The call matters more than its text; its digests are kept all the same.
+            return await self._keys.of(call.principal.tenant_id, KEY_WAIT_S)
+        except Exception as error:  # noqa: BLE001 - a call and its digests matter more than text
             _log.warning("the text of call %s is not kept: %s", call.id, type(error).__name__)
             return None
 
@@ -134,18 +133,20 @@ def _input_of(call: Call) -> bytes:
     return orjson.dumps(call.body, option=orjson.OPT_SORT_KEYS, default=str)
 
 
-def _evidence(call: Call, part: _Part, heard: _Part, asked: bytes) -> dict[str, Any]:
+def _evidence(
+    call: Call, part: _Part, heard: _Part, asked: bytes, key: bytes | None
+) -> dict[str, Any]:
     output = _bytea(heard.output.digest()) if heard.size else None
     found: dict[str, Any] = {
         "salt": part.salt.hex(),
         "input_digest": _bytea(salted(part.salt, b"input", asked)),
         "output_digest": output,
     }
-    if part.key is not None:
+    if key is not None:
         text = Text(
             asked[: part.most], b"".join(heard.kept), len(asked), heard.size, call.content_type
         )
-        sealed = seal(part.key, call.principal.tenant_id, call.id, text)
+        sealed = seal(key, call.principal.tenant_id, call.id, text)
         found["text"] = base64.b64encode(sealed).decode()
         found["text_expires_at"] = (call.started_at + timedelta(days=part.days)).isoformat()
     return found

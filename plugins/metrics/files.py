@@ -34,11 +34,11 @@ SERIES_LIMIT: Final = 3_000
 """Label sets of one family in one worker; what comes later is counted under `other`."""
 _HEAD: Final = 8
 _INT: Final = struct.Struct("i")
-_DOUBLE: Final = struct.Struct("d")
+_DOUBLE: Final = 8
 _VALUES: Final = struct.Struct("dd")
 _log: Final = logging.getLogger("sluice.metrics")
-_Cell = tuple["_File", list[int]]
-"""Where a label set's values are: the one, or a histogram's sum and its buckets."""
+_Cell = tuple["memoryview[float]", tuple[int, ...]]
+"""A file's doubles, and where a label set's are: the one, or a histogram's sum and its buckets."""
 
 
 class FileMetrics:
@@ -64,17 +64,19 @@ class FileMetrics:
 
     def add(self, counter: Counter, *labels: str, by: float = 1.0) -> None:
         """Count."""
-        cell = self._cell("counter", counter, labels)
+        cell = self._cells.get((counter.name, labels), ...)
+        if cell is ...:
+            cell = self._new_cell("counter", counter, labels)
         if cell is not None:
-            file, (place,) = cell
-            file.add(place, by)
+            values, (place,) = cell
+            values[place] += by
 
     def set(self, gauge: Gauge, value: float, *labels: str) -> None:
         """State this worker's value."""
         cell = self._cell(f"gauge_{gauge.merge}", gauge, labels)
         if cell is not None:
-            file, (place,) = cell
-            file.set(place, value)
+            values, (place,) = cell
+            values[place] = value
 
     def clear(self, gauge: Gauge, *labels: str) -> None:
         """State nothing any more."""
@@ -85,14 +87,16 @@ class FileMetrics:
 
     def observe(self, histogram: Histogram, value: float, *labels: str, trace_id: str = "") -> None:
         """Note one value."""
-        cell = self._cell("histogram", histogram, labels)
+        cell = self._cells.get((histogram.name, labels), ...)
+        if cell is ...:
+            cell = self._new_cell("histogram", histogram, labels)
         if cell is not None:
-            file, (total, *buckets) = cell
-            file.add(total, value)
-            place = buckets[bisect_left(histogram.bounds, value)]
-            file.add(place, 1.0)
+            values, places = cell
+            values[places[0]] += value
+            place = places[bisect_left(histogram.bounds, value) + 1]
+            values[place] += 1.0
             if trace_id:
-                self._exemplars.note(place, trace_id, value)
+                self._exemplars.note(place * _DOUBLE, trace_id, value)
 
     def close(self) -> None:
         """Leave the files and the place to the next worker; a process that ends needs no call."""
@@ -115,7 +119,7 @@ class FileMetrics:
             return self._cell(kind, family, (OTHER,) * len(labels))
         file = self._files[kind]
         places = file.take(_keys(family, labels))
-        cell = (file, places) if places is not None else None
+        cell = (file.values, tuple(p // _DOUBLE for p in places)) if places is not None else None
         if cell is None:
             self._say_once(family.name, f"has no room left in {FILE_BYTES} bytes and is cut short")
         self._series[family.name] += 1
@@ -159,6 +163,9 @@ class _File:
             self._memory: Final = mmap.mmap(file, FILE_BYTES)
         finally:
             os.close(file)
+        # Each is read and written in one piece: `struct.pack_into` would show a reader a 0 for a
+        # moment. The layout keeps them at multiples of eight bytes.
+        self.values: Final = memoryview(self._memory).cast("d")
         self._used: int = max(_INT.unpack_from(self._memory, 0)[0], _HEAD)
         self._memory[: _INT.size] = _INT.pack(self._used)
         there = cast("Any", MmapedDict).read_all_values_from_file(str(path))
@@ -182,15 +189,8 @@ class _File:
         return self._places[key]
 
     def close(self) -> None:
+        self.values.release()
         self._memory.close()
-
-    def add(self, place: int, by: float) -> None:
-        (held,) = _DOUBLE.unpack_from(self._memory, place)
-        self.set(place, held + by)
-
-    def set(self, place: int, value: float) -> None:
-        # Assigned in one piece: `pack_into` would show a reader a 0 for a moment.
-        self._memory[place : place + _DOUBLE.size] = _DOUBLE.pack(value)
 
 
 def _entry(key: str) -> bytes:

@@ -7,7 +7,7 @@ from typing import Final
 
 from typing_extensions import override
 
-from plugins.core.call import Attempt, Call, Outcome, Usage
+from plugins.core.call import Attempt, Call, Outcome, Step, Usage
 from plugins.core.metrics import NONE, Metrics, among
 from plugins.core.stage import Phase, Stage
 from plugins.core.verdict import Verdict
@@ -92,6 +92,11 @@ class MetricsStage(Stage):
         self._metrics: Final = metrics
         self._known: Final = known
         self._saved_by_provider: Final = saved_by_provider
+        self._words: Final = {
+            (stage, phase): (stage or DOOR, phase)
+            for stage in ("", *known.stages)
+            for phase in _PHASES
+        }
         for model in known.models:
             # There from the start: the first call without a price must show as an increase.
             metrics.add(UNPRICED, model, by=0.0)
@@ -135,8 +140,13 @@ class MetricsStage(Stage):
         if spent_s is not None:
             observe(OVERHEAD, spent_s, endpoint, trace_id=trace)
         for step in call.steps:
-            stage = among(step.stage, self._known.stages) if step.stage else DOOR
-            observe(STAGE, step.ended_s - step.started_s, stage, among(step.phase, _PHASES))
+            words = self._words.get((step.stage, step.phase)) or self._words_of(step)
+            observe(STAGE, step.ended_s - step.started_s, *words)
+
+    def _words_of(self, step: Step) -> tuple[str, str]:
+        """Name a step whose stage or phase is not among the known ones."""
+        stage = among(step.stage, self._known.stages) if step.stage else DOOR
+        return stage, among(step.phase, _PHASES)
 
     def _count_use(self, call: Call, agent: str, model: str) -> None:
         usage = call.usage

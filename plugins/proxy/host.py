@@ -46,6 +46,14 @@ _REPLACED_HOOKS: Final = (
 )
 _KEPT_MIDDLEWARE: Final = frozenset({"LazyFeatureMiddleware"})
 """It mounts routes such as /v1/messages at their first request."""
+_CALLBACK_LISTS: Final = (
+    "callbacks",
+    "input_callback",
+    "success_callback",
+    "failure_callback",
+    "_async_success_callback",
+    "_async_failure_callback",
+)
 _OPTIONAL: Final = "litellm.integrations.otel.logger"
 
 _log: Final = logging.getLogger("sluice")
@@ -127,6 +135,19 @@ def leave_out_own_traces() -> None:
     LiteLLM tries the import in every call and takes its absence for an answer (2 us).
     """
     sys.modules[_OPTIONAL] = None  # pyright: ignore[reportArgumentType] - Python's own mark
+
+
+def forget_callbacks(kind: type[Any]) -> None:
+    """Take callbacks of a kind, which listen to nothing, out of LiteLLM's lists once they are read.
+
+    LiteLLM asks every callback some twenty times a call whether it wants to listen.
+
+    Args:
+        kind: their class.
+    """
+    forget: Final = cast("Any", litellm).logging_callback_manager.remove_callbacks_by_type
+    for name in _CALLBACK_LISTS:
+        forget(getattr(litellm, name), kind)
 
 
 def settle_memory() -> None:

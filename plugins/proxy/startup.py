@@ -189,8 +189,9 @@ async def _open(door: Door, application: App, parts: Parts, plugged: PluggedIn) 
             await host.warm_up(application, next(iter(parts.catalogue.modes)), parts.clock)
     except Exception:  # noqa: BLE001 - a cold worker serves, only slower
         _log.exception("warm-up failed; the first call will be slow")
-    host.settle_memory()
     missing = plugged.missing()
+    host.forget_callbacks(PluginSwitch)
+    host.settle_memory()
     if missing:
         _log.critical("LiteLLM did not take up these plugins: %s", ", ".join(missing))
     door.ready = not missing

@@ -54,23 +54,25 @@ class Script:
 class RedisLink:
     """Runs commands while Redis answers, and refuses at once for `QUIET_S` after it did not.
 
-    More than `MAX_CONNECTIONS` commands at once wait for one another, for `TIMEOUT_S` at most;
+    More than `MAX_CONNECTIONS` commands at once wait for one another, for `timeout_s` at most;
     that alone never counts as an outage.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
         clock: tells when the quiet time is over.
+        timeout_s: longest wait for a connection, an answer, or a turn; what calls can bear.
     """
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    def __init__(self, url: str, clock: Clock, *, timeout_s: float = TIMEOUT_S) -> None:
         self._client: Final = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
             retry=Retry(NoBackoff(), 0),
             max_connections=MAX_CONNECTIONS + LISTENERS,
         )
         self._clock: Final = clock
+        self._timeout_s: Final = timeout_s
         self._free: Final = asyncio.Semaphore(MAX_CONNECTIONS)
         self._quiet_until_s = 0.0
         self._away = False
@@ -100,7 +102,7 @@ class RedisLink:
         """
         self._refuse_while_quiet()
         try:
-            async with asyncio.timeout(TIMEOUT_S):
+            async with asyncio.timeout(self._timeout_s):
                 await self._free.acquire()
         except TimeoutError as error:
             raise RedisAway(f"{MAX_CONNECTIONS} commands are waiting for Redis") from error

@@ -30,6 +30,7 @@ _TOGETHER: Final = {
     Phase.SETTLE.value: "settlement",
 }
 """Phases whose stages share a span: each takes microseconds."""
+_GROUPS: Final = frozenset(_TOGETHER.values())
 _ALONE: Final = {
     "auth": "auth",
     "read": "read",
@@ -38,6 +39,10 @@ _ALONE: Final = {
     Phase.RECALL.value: "recall",
     Phase.CHECK_OUTPUT.value: "check output",
 }
+# What an enumeration's member is called takes 0.1 us to find out, and each step asks.
+_CHECK_INPUT: Final = Phase.CHECK_INPUT.value
+_CHECK_OUTPUT: Final = Phase.CHECK_OUTPUT.value
+_RECALL: Final = Phase.RECALL.value
 _UNASKED: Final = frozenset({"off", "bypass"})
 """How a cache takes part that is not asked."""
 BOOKKEEPERS: Final = frozenset({"cache", "lineage", "tracing"})
@@ -80,6 +85,7 @@ class _Tree:
         self._new_id: Final = new_id
         # Microseconds, as `datetime` has them: a float of today has no room for more.
         self._origin_ns: Final = round(call.started_at.timestamp() * 1e6) * 1000
+        self._origin_s: Final = call.started_s
         self.root: Final = self._root()
         self.spans: Final = [self.root]
         self._finders: Final[dict[int, Span]] = {}
@@ -113,7 +119,7 @@ class _Tree:
         """Add what the gateway itself did: one span a step, or one for several small ones."""
         steps = [step for step in self._call.steps if _is_telling(step, self._call)]
         for key, several in groupby(steps[:MOST_STEPS], key=_group):
-            if key in _TOGETHER.values():
+            if key in _GROUPS:
                 self._add_group(key, list(several))
             else:
                 for step in several:
@@ -141,7 +147,7 @@ class _Tree:
 
     def _around(self, step: Step) -> Span:
         """Give the pass through LiteLLM in which a guardrail of its drove a check, or the root."""
-        if step.phase == Phase.CHECK_INPUT.value:
+        if step.phase == _CHECK_INPUT:
             at_ns = self._ns(step.started_s)
             for span in self._passes:
                 if span.started_ns <= at_ns < span.ended_ns:
@@ -209,22 +215,26 @@ class _Tree:
     ) -> Span:
         """Add a span that does not leave its parent's time."""
         began_ns = self._within(parent, began_s)
+        ended_ns = self._within(parent, ended_s)
         span = Span(
-            name=name,
-            trace_id=parent.trace_id,
-            span_id=span_id or self._new_id(),
-            parent_id=parent.span_id,
-            started_ns=began_ns,
-            ended_ns=max(self._within(parent, ended_s), began_ns),
+            name,
+            parent.trace_id,
+            span_id or self._new_id(),
+            parent.span_id,
+            began_ns,
+            ended_ns if ended_ns > began_ns else began_ns,
         )
         self.spans.append(span)
         return span
 
     def _ns(self, at_s: float) -> int:
-        return self._origin_ns + round((at_s - self._call.started_s) * 1e9)
+        return self._origin_ns + round((at_s - self._origin_s) * 1e9)
 
     def _within(self, parent: Span, at_s: float) -> int:
-        return min(max(self._ns(at_s), parent.started_ns), parent.ended_ns)
+        at_ns = self._origin_ns + round((at_s - self._origin_s) * 1e9)
+        if at_ns < parent.started_ns:
+            return parent.started_ns
+        return at_ns if at_ns < parent.ended_ns else parent.ended_ns
 
 
 def _group(step: Step) -> str:
@@ -237,11 +247,11 @@ def _is_telling(step: Step, call: Call) -> bool:
         return True
     if step.ended_s - step.started_s >= SLOW_STEP_S:
         return True
-    if step.phase == Phase.CHECK_OUTPUT.value:
+    if step.phase == _CHECK_OUTPUT:
         return step.stage not in BOOKKEEPERS
     if step.stage == "cache" and call.cache in _UNASKED:
         return False
-    return step.phase != Phase.RECALL.value or call.recalled is not None
+    return step.phase != _RECALL or call.recalled is not None
 
 
 def _mark(span: Span, step: Step) -> None:

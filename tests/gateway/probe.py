@@ -17,6 +17,8 @@ from plugins.proxy.hooks import PluginSwitch, guardrail_class
 
 CUE = "refuse-in:"
 BUG = "raise-in:"
+PID = os.getpid()
+"""Of the worker, which imports this itself."""
 SOFT_REJECT = "soft-reject"
 """A session whose answers the probe finds not good enough."""
 
@@ -24,7 +26,7 @@ SOFT_REJECT = "soft-reject"
 def _note(stage: str, phase: str, call: Call, **more: object) -> None:
     path = os.environ.get("SLUICE_TEST_PROBE")
     if path:
-        line = orjson.dumps({"call": call.id, "stage": stage, "phase": phase, **more})
+        line = orjson.dumps({"call": call.id, "stage": stage, "phase": phase, "pid": PID, **more})
         with Path(path).open("ab") as file:
             file.write(line + b"\n")
 

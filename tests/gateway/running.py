@@ -132,6 +132,10 @@ class Gateway:
         lines = written.rpartition(b"\n")[0].splitlines()  # the last may be half written
         return [seen for seen in map(json.loads, lines) if seen["call"] == call_id]
 
+    def worker(self, call_id: str) -> int:
+        """Which worker's process took a call; the probe must be plugged in."""
+        return int(self.phases(call_id)[0]["pid"])
+
 
 def eventually(ask: Callable[[], T], good: Callable[[T], bool], limit_s: float = 10.0) -> T:
     """Ask until the answer is good; fails with the last one."""

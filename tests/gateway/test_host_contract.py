@@ -11,7 +11,7 @@ import sys
 import pytest
 
 _SCRIPT = """
-import inspect, json, warnings
+import asyncio, inspect, json, warnings
 from inspect import getsource as source
 warnings.simplefilter("ignore")
 from litellm.integrations.custom_logger import CustomLogger
@@ -24,7 +24,7 @@ from litellm.llms.openai import openai as openai_chat
 import litellm
 from plugins.core.stage import Stage
 from plugins.proxy import host
-from plugins.proxy.hooks import Conductor, guardrail_class
+from plugins.proxy.hooks import Conductor, PluginSwitch, guardrail_class
 before = [m.cls.__name__ for m in proxy_server.app.user_middleware]
 hooks = sorted(PROXY_HOOKS)
 def names(member): return list(inspect.signature(member).parameters)
@@ -54,6 +54,13 @@ facts = {
     "drop": names(openai_chat.drop_params_from_unprocessable_entity_error),
     "price": litellm.model_cost["gpt-4o"]["input_cost_per_token"],
 }
+def listening():
+    lists = [each for each in vars(litellm).values() if isinstance(each, list)]
+    return sum(isinstance(callback, PluginSwitch) for each in lists for callback in each)
+litellm.logging_callback_manager.add_litellm_callback(PluginSwitch("x"))
+asked = {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": "x"}]}
+asyncio.run(litellm.acompletion(**asked, mock_response="x"))
+facts["switches"] = [listening(), host.forget_callbacks(PluginSwitch), listening()]
 host.leave_out_own_traces()
 from litellm import _service_logger
 from litellm.integrations.otel import runtime
@@ -112,6 +119,12 @@ def _facts(script: str) -> dict[str, object]:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env
     )
     return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_plugins_switches_are_in_no_list_of_litellms_once_they_are_forgotten(
+    facts: dict[str, object],
+) -> None:
+    assert facts["switches"] == [6, None, 0]
 
 
 def test_the_release_is_the_one_that_was_tried(facts: dict[str, object]) -> None:

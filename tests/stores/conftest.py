@@ -15,6 +15,7 @@ from plugins.store import migrate
 from plugins.store.database import create_engine
 from plugins.store.redis import RedisLink
 from selfhosted.engines import EmbeddedPostgres, EmbeddedRedis
+from tests.making import PATIENT_S
 
 EMPTIED = (
     *("ledger", "ledger_rejects", "ledger_daily", "keys", "tenants"),
@@ -61,7 +62,7 @@ async def redis(redis_server: EmbeddedRedis) -> AsyncIterator[Redis]:
 
 @pytest_asyncio.fixture
 async def link(redis: Redis, redis_server: EmbeddedRedis) -> AsyncIterator[RedisLink]:
-    made = RedisLink(redis_server.url, SystemClock())
+    made = RedisLink(redis_server.url, SystemClock(), timeout_s=PATIENT_S)
     yield made
     while made.is_quiet:  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(0.05)

@@ -14,6 +14,7 @@ from plugins.core.limit import RateLimit
 from plugins.limits.rules import SLOTS, STEPS, TENANT, Counter, Limited
 from plugins.limits.store import Limiter
 from plugins.store.redis import RedisLink
+from tests.making import PATIENT_S
 
 ROOT = Path(__file__).parents[2]
 TOGETHER = 16
@@ -76,7 +77,7 @@ async def hammered(url: str, *, window_s: float, limit: int, for_s: float) -> Fo
 
 
 async def _hammer(url: str, window_s: float, limit: int, for_s: float) -> None:
-    link = RedisLink(url, SystemClock())
+    link = RedisLink(url, SystemClock(), timeout_s=PATIENT_S)
     limiter = Limiter(link, SystemClock(), window_s=window_s)
     await limiter.refresh()
     limited = [Limited(Counter(TENANT, "hammered"), RateLimit(limit))]

@@ -17,6 +17,7 @@ from plugins.cache.store import TENANTS, CacheStore, Held, Slot
 from plugins.core.clock import SystemClock
 from plugins.store.redis import RedisAway, RedisLink
 from selfhosted.engines import EmbeddedRedis
+from tests.making import PATIENT_S
 
 SEALER = Sealer("s" * 32)
 TAG = SEALER.tag("acme")
@@ -41,7 +42,7 @@ def store(link: RedisLink) -> CacheStore:
 
 @pytest_asyncio.fixture
 async def other_link(redis_server: EmbeddedRedis, redis: Redis) -> AsyncIterator[RedisLink]:
-    made = RedisLink(redis_server.url, CLOCK)
+    made = RedisLink(redis_server.url, CLOCK, timeout_s=PATIENT_S)
     yield made
     await made.run(lambda client: client.aclose())
 
@@ -301,7 +302,7 @@ from plugins.store.redis import RedisLink
 
 async def lead():
     clock = SystemClock()
-    link = RedisLink(sys.argv[1], clock)
+    link = RedisLink(sys.argv[1], clock, timeout_s=float(sys.argv[3]))
     store = CacheStore(link, Sealer("s" * 32), CachePolicy(), clock, lease_s=1.0)
     worker = Sharing(store, Copies(clock), clock)
     slot = Slot(sys.argv[2], bytes(16))
@@ -318,7 +319,13 @@ async def test_a_worker_that_is_killed_frees_those_who_wait_for_it(
     link: RedisLink, redis_server: EmbeddedRedis
 ) -> None:
     leading = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _LEADER, redis_server.url, TAG, stdout=asyncio.subprocess.PIPE
+        sys.executable,
+        "-c",
+        _LEADER,
+        redis_server.url,
+        TAG,
+        str(PATIENT_S),
+        stdout=asyncio.subprocess.PIPE,
     )
     assert leading.stdout
     assert (await leading.stdout.readline()).strip() == b"leads"

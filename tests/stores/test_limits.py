@@ -34,6 +34,7 @@ from plugins.limits.scripts import Scripts
 from plugins.limits.store import EPOCH, Limiter, key_of
 from plugins.store.redis import RedisAway, RedisLink
 from selfhosted.engines import EmbeddedRedis
+from tests.making import PATIENT_S
 from tests.stores.hammering import hammered
 
 NOW = "test:now"
@@ -51,6 +52,10 @@ LIMITS = {
     ANTHROPIC: RateLimit(8, None),
 }
 OWNERS = {"k1": "a", "k2": "a", "k3": "b"}
+
+
+def _patient(url: str) -> RedisLink:
+    return RedisLink(url, SystemClock(), timeout_s=PATIENT_S)
 
 
 class FakeClock(SystemClock):
@@ -85,7 +90,7 @@ class CountersMachine(RuleBasedStateMachine):
         self.takes: list[Take] = []
         self.blocking = BlockingRedis.from_url(self.redis_url)
         self.blocking.flushall()
-        self.links = [RedisLink(self.redis_url, SystemClock()) for _ in range(2)]
+        self.links = [_patient(self.redis_url) for _ in range(2)]
         self.workers = [
             Limiter(link, self.clock, scripts=Scripts(TEST_CLOCK)) for link in self.links
         ]
@@ -247,7 +252,7 @@ class World:
 
 @pytest_asyncio.fixture
 async def world(redis: Redis, redis_server: EmbeddedRedis) -> AsyncIterator[World]:
-    links = [RedisLink(redis_server.url, SystemClock()) for _ in range(2)]
+    links = [_patient(redis_server.url) for _ in range(2)]
     yield await World(links).refreshed()
     for link in links:
         while link.is_quiet:  # noqa: ASYNC110 - nobody tells

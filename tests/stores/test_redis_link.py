@@ -20,9 +20,9 @@ async def test_a_burst_beyond_the_connections_waits_and_is_no_outage(
 
 
 async def test_with_all_connections_busy_for_long_a_command_is_refused_and_the_next_runs(
-    link: RedisLink, monkeypatch: pytest.MonkeyPatch
+    redis_server: EmbeddedRedis, redis: Redis
 ) -> None:
-    monkeypatch.setattr("plugins.store.redis.TIMEOUT_S", 0.05)
+    link = RedisLink(redis_server.url, SystemClock(), timeout_s=0.5)
     ended = asyncio.Event()
 
     async def busy(_: Redis) -> bool:
@@ -36,6 +36,7 @@ async def test_with_all_connections_busy_for_long_a_command_is_refused_and_the_n
     ended.set()
     await asyncio.gather(*working)
     assert await link.run(lambda redis: redis.ping())
+    await link.run(lambda redis: redis.aclose())
 
 
 async def test_going_and_coming_back_are_said_once_without_the_address(

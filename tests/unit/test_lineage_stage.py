@@ -1,5 +1,6 @@
 """What lineage hears of a call, and what it keeps of it."""
 
+import asyncio
 import base64
 import hashlib
 from dataclasses import replace
@@ -14,11 +15,13 @@ from plugins.core.call import Call, Outcome, Recalled
 from plugins.core.errors import Unavailable
 from plugins.core.stage import rota_of
 from plugins.cost.stage import LedgerStage
+from plugins.lineage.keys import QUIET_S, KeyBox, TenantKeys
 from plugins.lineage.stage import LARGE, LineageStage
 from plugins.lineage.texts import Text, TextPolicy, seal, unseal
-from tests.making import a_call
+from tests.making import SECRET, a_call
+from tests.remembering import SetClock
 
-KEY = bytes(range(32))
+KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
 BODY: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "grüezi"}]}
 
 
@@ -27,12 +30,15 @@ class Keys:
 
     def __init__(self, key: bytes | None = KEY, *, away: bool = False) -> None:
         self.key, self.away, self.asked = key, away, 0
+        self.given = asyncio.Event()
+        self.given.set()
 
     def at_hand(self, tenant_id: str) -> bytes | None:
         return None
 
-    async def of(self, tenant_id: str) -> bytes | None:
+    async def of(self, tenant_id: str, wait_s: float | None = None) -> bytes | None:
         self.asked += 1
+        await self.given.wait()
         if self.away:
             raise Unavailable("away")
         return self.key
@@ -150,6 +156,72 @@ async def test_without_a_key_the_call_goes_on_and_its_text_is_not_kept(keys: Key
     evidence = await heard(a_stage(keys, keep_text=True), a_call(body=BODY), b"x")
     assert "text" not in evidence
     assert evidence["output_digest"]
+
+
+async def test_a_key_is_fetched_while_the_provider_works_and_the_text_is_kept_whole() -> None:
+    keys, call = Keys(), a_call(body=BODY)
+    keys.given.clear()
+    stage = a_stage(keys, keep_text=True)
+    await stage.prepare(call)
+    stage.check_chunk(call, b"said before the key was there")
+    keys.given.set()
+    evidence = dict(await stage.evidence(call))
+    assert opened(evidence, call).output == b"said before the key was there"
+
+
+class SlowKeys(TenantKeys):
+    """Keys whose database answers when it is told to."""
+
+    def __init__(self, clock: SetClock) -> None:
+        super().__init__(None, KeyBox(SECRET), clock)  # pyright: ignore[reportArgumentType]
+        self.answers: list[bytes | Unavailable] = []
+        self.answered = asyncio.Event()
+        self.looked = 0
+
+    async def find(self, tenant_id: str) -> bytes | None:
+        self.looked += 1
+        await self.answered.wait()
+        answer = self.answers.pop(0)
+        if isinstance(answer, Unavailable):
+            raise answer
+        return answer
+
+
+async def test_a_look_up_goes_on_when_nobody_waits_any_longer_and_ends_the_quiet_time() -> None:
+    keys = SlowKeys(SetClock())
+    keys.answers = [KEY, OTHER_KEY]
+    with pytest.raises(Unavailable, match="within"):
+        await keys.of("acme", 0.0)
+    with pytest.raises(Unavailable, match="a moment ago"):
+        await keys.of("globex", 0.0)
+    keys.answered.set()
+    while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110 - nobody tells
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it has ended, and now says so
+    assert await keys.of("globex", 1.0) == OTHER_KEY, "there is no quiet time any more"
+
+
+async def test_all_that_ask_at_once_share_one_look_up() -> None:
+    keys = SlowKeys(SetClock())
+    keys.answers = [KEY]
+    asked = [asyncio.create_task(keys.of("acme")) for _ in range(3)]
+    await asyncio.sleep(0)
+    keys.answered.set()
+    assert await asyncio.gather(*asked) == [KEY] * 3
+    assert keys.looked == 1
+
+
+async def test_after_a_failure_nobody_waits_for_a_while() -> None:
+    clock = SetClock()
+    keys = SlowKeys(clock)
+    keys.answers = [Unavailable("away"), KEY]
+    keys.answered.set()
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            await keys.of("acme")
+    assert keys.looked == 1
+    clock.passed_s += QUIET_S
+    assert await keys.of("acme") == KEY
 
 
 def test_a_sealed_text_opens_for_its_tenant_call_and_key_alone() -> None:
