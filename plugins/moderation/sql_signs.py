@@ -119,14 +119,13 @@ SIGNS: Final = (
     _sign(
         "always",
         1.0,
-        r"(?:or|and|xor|having|\|\||&&)[\s+(!~\-]{0,8}['\"][^'\"]{0,40}['\"][\s)+]{0,8}(?:=|<|>|"
-        r"like|in|is|between)",
+        r"(?:or|and|xor|having|\|\||&&)[\s+(!~\-]{0,8}(?:not\s)?['\"]",
         r"(?:\b(?:or|and|xor|having)\b|\|\||"
         r"&&)[\s+(!~\-]{0,8}(?:not\s+)?(?P<q>['\"])[^'\"\n]{0,30}(?P=q)[\s)+]{0,6}"
         r"(?:=(?!=)|<=>|<>|!=|<|>|\blike\b|\bis\b|\bin\b|"
         r"\bbetween\b)[\s(+]{0,6}(?:binary\s)?(?:['\"\d]|null|true|char)",
-        before=100,
-        after=24,
+        before=40,
+        after=90,
     ),
     # where 1=1: so begin queries that programs put together; what follows its number is no more
     _sign(
@@ -157,7 +156,8 @@ SIGNS: Final = (
         "always",
         1.0,
         r"(?:or|and|xor|having|&&|\|\|)(?:\#|--)[a-z0-9_]{0,24}\n\s{0,4}['\"(]{0,3}[0-9]",
-        r"(?:\b(?:or|and|xor|having)|&&|\|\|)(?:\#|--)\w{0,24}\n\s{0,4}['\"(]{0,3}\d{1,12}['\")]{0,3}"
+        r"(?:\b(?:or|and|xor|having)|&&|\|\|)(?:\#|"
+        r"--)\w{0,24}\n\s{0,4}['\"(]{0,3}\d{1,12}['\")]{0,3}"
         r"\s{0,4}(?:=|<|>|!|like\b|is\b|in\b|between\b)",
         "#",
         "--",
@@ -168,16 +168,17 @@ SIGNS: Final = (
     _sign(
         "always",
         1.0,
-        r"(?:or|and|xor|having|not|&&|\|\|)[\s(+!~]{0,8}\{\s{0,2}[a-z_]{1,12}\s",
+        r"(?:or|and|xor|having|not|&&|\|\|)[\s(+!~]{0,8}\{",
         r"(?:\b(?:or|and|xor|having|not)\b|&&|\|\|)[\s(+!~]{0,8}\{\s{0,2}[a-z_]{1,12}\s{1,3}"
         rf"{_VALUE}\s{{0,2}}\}}[\s)]{{0,4}}{_COMPARES}",
-        before=40,
-        after=80,
+        before=24,
+        after=100,
     ),
     _sign(
         "always",
         1.0,
-        r"(?:or|and|xor|having|not|&&|\|\|)[\s(+!~]{0,8}(?:'[\[{]|json[a-z_]{0,18}\s{0,3}\(\s{0,3}')",
+        r"(?:or|and|xor|having|not|&&|\|\|)[\s(+!~]{0,8}(?:'[\[{]|"
+        r"json[a-z_]{0,18}\s{0,3}\(\s{0,3}')",
         r"(?:\b(?:or|and|xor|having|not)\b|&&|\|\|)[\s(+!~]{0,8}(?:"
         r"'[\[{][^']{0,80}[\]}]'(?:\s{0,2}::\s{0,2}\w{1,8})?\s{0,3}"
         r"(?:@>|<@|@\?|@@|->>?|\#>>?|\?[|&]?|=|<|>)\s{0,3}'|"
@@ -189,9 +190,10 @@ SIGNS: Final = (
     _sign(
         "always",
         1.0,
-        r"[:=][\s\\]{0,4}['\"]?\s{0,3}\([\s(]{0,4}(?:select|case\s{1,4}when|if\s{0,3}\(|exists)[^a-z]",
+        r"['\"=]\s{0,3}\([\s(]{0,4}(?:select|case|if|exists)[^a-z]",
         r"(?:['\"]\s{0,3}:\s{0,3}\\?['\"]|\w=)\s{0,3}\([\s(]{0,4}(?:select\b[^\n]{1,160}?\bfrom\b|"
-        r"case\s{1,4}when\b[^\n]{1,160}?\b(?:select|then)\b|if\s{0,3}\(|exists\s{0,3}\(\s{0,3}select)",
+        r"case\s{1,4}when\b[^\n]{1,160}?\b(?:select|then)\b|if\s{0,3}\(|"
+        r"exists\s{0,3}\(\s{0,3}select)",
         before=40,
         after=180,
     ),
@@ -263,8 +265,8 @@ SIGNS: Final = (
     _sign(
         "comment_inside",
         0.5,
-        r"(?:union|select|from|where|and|or|insert|drop|sleep|[0-9'])(?:/\*|\*/|"
-        r"\#[a-z0-9_]{1,24}\n|--[a-z0-9_]{1,24}\n)",
+        r"(?:union|select|from|where|and|or|insert|drop|sleep|[0-9'])(?:/\*|\*/)|"
+        r"(?:union|select|from|where|and|or|all|by)(?:\#|--)[a-z0-9_]",
         r"(?:\b(?:union|select|from|where|and|or|insert|drop|all|order)|"
         r"[\d'\")])/\*[^*\n]{0,40}\*/(?:\w|'|\(|/)|/\*!\d{0,5}\s{0,3}(?:union|select|and|or|all|"
         r"concat|from)|\b(?:union|select|from|where|and|or|all|by)(?:\#|--)[a-z0-9_]{1,24}\n",
@@ -410,7 +412,8 @@ SIGNS: Final = (
         0.7,
         rf"(?:or|and|xor|having|&&|\|\|)[\s+(!~\-/*]{{0,10}}(?:not\s{{0,4}})?(?:binary\s{{0,4}})?"
         rf"{_FUNCTIONS}\s{{0,3}}\(",
-        rf"(?:\b(?:or|and|xor|having)\b|&&|\|\|)[\s+(!~\-/*]{{0,10}}(?:not\s*)?(?:binary\s*)?{_FUNCTIONS}\s{{0,3}}\([^\n]{{1,160}}?(?:=|<|>|\blike\b|\bin\b|\bbetween\b|\bfrom\b|--|$)",
+        rf"(?:\b(?:or|and|xor|having)\b|&&|\|\|"
+        rf")[\s+(!~\-/*]{{0,10}}(?:not\s*)?(?:binary\s*)?{_FUNCTIONS}\s{{0,3}}\([^\n]{{1,160}}?(?:=|<|>|\blike\b|\bin\b|\bbetween\b|\bfrom\b|--|$)",
         before=60,
         after=200,
     ),
@@ -455,12 +458,12 @@ SIGNS: Final = (
     _sign(
         "always",
         1.0,
-        r"[0-9'\")]\s{0,3}(?:\|\||&&|\|)\s{0,3}[a-z(~!\-][a-z0-9_(),.' ]{1,40}(?:=|is|like|<|>|\))",
+        r"[0-9'\")]\s{0,3}(?:\|\||&&)\s{0,3}[a-z(~!\-0-9'\"@]",
         rf"(?:^|[\s'\"])\d{{0,12}}['\")]?\s{{0,3}}(?:\|\||"
         rf"&&)\s{{0,3}}(?:{_VALUE}\s{{0,3}}(?:=(?!=)|<>|<|>|\bis\s+(?:not\s+)?null\b|\br?like\b|"
         rf"\bregexp\b)|(?:lpad|rpad|substr|ascii|{_FUNCTIONS})\s*\()",
-        before=60,
-        after=24,
+        before=40,
+        after=90,
     ),
     # a quote is closed and arithmetic or a comparison opens the next: 1'*1-'0, aa' like(0)
     _sign(
@@ -573,7 +576,8 @@ SIGNS: Final = (
         0.6,
         r"\(\s{0,4}select[\s(]",
         # not the body of a WITH or a CREATE ... AS
-        rf"(?<![\s)]as)(?<![\s)]as\s)\(\s{{0,4}}select[\s(]{{1,6}}(?:distinct\s+|all\s+)?(?:\(?\s*select\b|"
+        rf"(?<![\s)]as)(?<![\s)]as\s)\(\s{{0,4}}select[\s(]{{1,6}}(?:distinct\s+|"
+        rf"all\s+)?(?:\(?\s*select\b|"
         rf"[^().\n]{{1,80}}?\bfrom\s+\w|\d|'|\"|@|null\b|\*|{_FUNCTIONS}\s*\(|top\s+\d|case\b|"
         rf"[a-z_.]{{1,40}}\s*(?:,|\bfrom\b))",
         "select",

@@ -1,10 +1,11 @@
 """Requests to reveal what is known of other people."""
 
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from plugins.moderation.rules import Hit, Rule, once
-from plugins.moderation.text import Text
+from plugins.moderation.text import Text, View
 
 _ASK: Final = (
     r"(?:give|show|tell|send|provide|get|fetch|e-?mail|forward|share with) (?:me|us)|reveal|"
@@ -13,6 +14,10 @@ _ASK: Final = (
     r"what (?:is|are|was|were)|what's|who (?:is|are|were|else)|i (?:want|need|would like)|can i "
     r"(?:have|see|get)|"
     r"let me (?:see|have)"
+)
+_ASK_ELSEWHERE: Final = (
+    r"dame|dime|muestra(?:me)?|lista|revela|donne|montre|envoie|liste|revele|gib|zeig|nenne?|"
+    r"sende?|verrate"
 )
 _PRIVATE: Final = (
     r"(?:home |private |personal |mobile |cell |contact |bank |date of |social |passport |"
@@ -204,6 +209,13 @@ _SPOKEN_RULES: Final = (
         after=60,
     ),
 )
+_ASKED_RULE: Final = Rule(
+    "pii.ask",
+    rf"[^a-z](?:{_ASK}|{_ASK_ELSEWHERE}|include|add|append|insert|attach|put|mention)[^a-z]",
+    re.compile(""),
+)
+"""Where a request may begin. Words about people are common, and cost nothing where none does."""
+
 _NAMED_RULE: Final = Rule(
     "pii.ask_named",
     r"(?:give|show|tell|send) me|reveal|disclose|leak|what is|what's",
@@ -220,11 +232,14 @@ _ELSEWHERE_RULE: Final = Rule(
 )
 
 
+_ASKING_RULES: Final = (*_PEOPLE_RULES, *_SPOKEN_RULES, _ELSEWHERE_RULE)
+
+
 class Requests:
     """Finds requests to reveal other people's data (`request_for_others`)."""
 
     check = "pii"
-    rules = (*_PEOPLE_RULES, *_SPOKEN_RULES, _NAMED_RULE, _ELSEWHERE_RULE)
+    rules = (_ASKED_RULE, _NAMED_RULE, *_ASKING_RULES)
 
     def find(self, text: Text) -> list[Hit]:
         """Give the requests in a text."""
@@ -232,7 +247,13 @@ class Requests:
             [
                 Hit("request_for_others", *view.place(*match.span()), 0.8)
                 for view in text.views
-                for rule in self.rules
-                for match in rule.matches(view)
+                for match in _requests(view)
             ]
         )
+
+
+def _requests(view: View) -> Iterator[re.Match[str]]:
+    yield from _NAMED_RULE.matches(view)
+    asked = view.spots.get(_ASKED_RULE.name, ())
+    for rule in _ASKING_RULES if asked else ():
+        yield from rule.matches(view, asked)
