@@ -40,7 +40,9 @@ _Undo = Callable[[str], str | None]
 
 
 def _percent(found: str) -> str | None:
-    return unquote_plus(found, errors="replace")
+    # %u0027 is the older form, which some servers still decode.
+    wide = _WIDE_PERCENT.sub(lambda match: chr(int(match[1], 16)), found)
+    return unquote_plus(wide, errors="replace")
 
 
 def _entities(found: str) -> str | None:
@@ -65,8 +67,15 @@ def _spelled(found: str) -> str | None:
 
 
 def _spaced(found: str) -> str | None:
-    # Two spaces, or a mark, part the words of a text that was spaced out letter by letter.
-    return " ".join(re.sub(r"[ ._\-*]", "", word) for word in re.split(r" {2,}|\n", found))
+    # Two spaces, or an empty line, part the words of a text that was set apart letter by letter.
+    return " ".join(re.sub(r"[ ._\-*\n]", "", word) for word in re.split(r" {2,}|\n{2,}", found))
+
+
+def _letters_for_digits(found: str) -> str | None:
+    letters = sum(map(str.isalpha, found))
+    if not 0 < letters <= sum(map(str.isdigit, found)) or letters > _MOST_FOR_DIGITS:
+        return None
+    return found.translate(_AS_DIGITS)
 
 
 def _blanks(_found: str) -> str | None:
@@ -87,6 +96,9 @@ def _base64(found: str) -> str | None:
 
 _FEWEST_SPELLED: Final = 4
 _URL_SAFE: Final = str.maketrans("-_", "+/")
+_WIDE_PERCENT: Final = re.compile(r"%u([0-9a-fA-F]{4})")
+_AS_DIGITS: Final = str.maketrans("OoIl", "0011")
+_MOST_FOR_DIGITS: Final = 9
 _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _LONGEST: Final = 4_096
 
@@ -94,9 +106,11 @@ _DISGUISES: Final[tuple[tuple[Rule, _Undo], ...]] = (
     (
         Rule(
             "disguise.percent",
-            r"%[0-9a-f]{2}",
-            re.compile(rf"[^\s%]{{0,200}}%[0-9A-Fa-f]{{2}}\S{{0,{_LONGEST}}}"),
-            before=203,
+            r"%(?:u[0-9a-f]{4}|[0-9a-f]{2})",
+            re.compile(
+                rf"[^\s%]{{0,200}}%(?:u[0-9A-Fa-f]{{4}}|[0-9A-Fa-f]{{2}})\S{{0,{_LONGEST}}}"
+            ),
+            before=206,
             after=_LONGEST,
             needs=("%",),
         ),
@@ -138,15 +152,42 @@ _DISGUISES: Final[tuple[tuple[Rule, _Undo], ...]] = (
     (
         Rule(
             "disguise.spaced",
-            r"[a-z0-9@$][ ._\-*][a-z0-9@$][ ._\-*][a-z0-9@$][ ._\-*][a-z0-9@$*]",
+            r"[a-z0-9@$](?:[ ._\-*\n][a-z0-9@$*]){3}",
             re.compile(
-                r"(?<![A-Za-z0-9@$])(?:[A-Za-z0-9@$!*](?: {1,3}|[._\-*])){3,400}[A-Za-z0-9@$!]"
-                r"(?![A-Za-z0-9@$])"
+                r"(?<![A-Za-z0-9@$])[A-Za-z0-9@$!*](?:(?: {1,3}|[._\-*]|\n{1,3})[A-Za-z0-9@$!*]"
+                r"(?![A-Za-z0-9@$])){3,400}+"
             ),
-            before=10,
-            after=_LONGEST,
+            anchor=7,
         ),
         _spaced,
+    ),
+    (
+        # 4OO1 23l4 ...: letters that look like digits, among digits
+        Rule(
+            "disguise.letters_for_digits",
+            r"[0-9][ \-.]?[oil]{1,4}[ \-.]?[0-9]|[^a-z0-9][oil]{1,3}[0-9]{1,3}[ \-.]?[0-9oil]",
+            re.compile(
+                r"(?<![A-Za-z0-9])(?:[0-9OoIl](?:[ .\-](?=[0-9OoIl]))?){8,24}+(?![A-Za-z0-9])"
+            ),
+            before=30,
+            after=30,
+        ),
+        _letters_for_digits,
+    ),
+    (
+        # 4111 1111<line break>1111 1111: a number that goes on in the next line
+        Rule(
+            "disguise.lines",
+            r"[0-9]{2}[ \t]{0,4}\n[ \t]{0,12}[0-9]{2}",
+            re.compile(
+                r"(?<=\d\d)(?<!\b19\d\d)(?<!\b20\d\d)[ \t]{0,4}\n[ \t]{0,12}"
+                r"(?=\d\d)(?!(?:19|20)\d\d\b)"
+            ),
+            before=22,
+            after=4,
+            needs=("\n",),
+        ),
+        _blanks,
     ),
     (
         Rule(

@@ -1,6 +1,7 @@
 """What a recogniser is: rules that spot cheaply, look closely, and say how sure they are."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -51,16 +52,24 @@ class Rule:
     anchor: int = 0
     needs: tuple[str, ...] = ()
 
-    def matches(self, view: View) -> Iterator[re.Match[str]]:
+    def matches(self, view: View, asked: tuple[int, ...] | None = None) -> Iterator[re.Match[str]]:
         """Give the exact matches in a view, in order, each once.
 
         Time is linear in the view for a shape whose own tries are bounded: windows that overlap
         are joined before they are searched.
+
+        Args:
+            view: the reading, spots included.
+            asked: offsets of what the shape begins with, ascending: spots without one of them
+                before them, within reach, are left out. None asks for nothing.
         """
         if self.anchor:
             yield from self._anchored(view)
             return
-        for start, end in windows(view.spots.get(self.name, ()), self.before, self.after):
+        spots = view.spots.get(self.name, ())
+        if asked is not None:
+            spots = tuple(spot for spot in spots if _lies_before(asked, spot, self.before))
+        for start, end in windows(spots, self.before, self.after):
             yield from self.shape.finditer(view.text, start, min(end, len(view.text)))
 
     def _anchored(self, view: View) -> Iterator[re.Match[str]]:
@@ -70,6 +79,11 @@ class Rule:
             if match is not None and match.start() >= done:
                 done = match.end()
                 yield match
+
+
+def _lies_before(places: tuple[int, ...], spot: int, reach: int) -> bool:
+    place = bisect_left(places, spot - reach)
+    return place < len(places) and places[place] <= spot
 
 
 def windows(spots: tuple[int, ...], before: int, after: int) -> Iterator[tuple[int, int]]:

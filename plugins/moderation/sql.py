@@ -29,16 +29,26 @@ _BELIEVED: Final = {Field.PROSE: 1.0, Field.SHORT: 0.5}
 _TOGETHER: Final = 160
 """Characters that may lie between signs of one injection."""
 
-_HONEST: Final = re.compile(r"\bselect\b[^;'\"]{1,200}\bfrom\b", re.IGNORECASE)
-"""A whole query before a union: a statement that somebody wrote, not a value that broke out."""
+_HONEST: Final = re.compile(
+    r"\b(?:select\b[^;'\"]{1,200}\bfrom|update\s{1,4}[\w.`\[\]]{1,60}\s{1,4}set|"
+    r"delete\s{1,4}from\s{1,4}\w+|insert\s{1,4}into\s{1,4}\w+|create\s{1,4}(?:table|index|view)|"
+    r"alter\s{1,4}table)\b",
+    re.IGNORECASE,
+)
+"""A whole statement before a union or another statement: something that somebody wrote, not a value
+that broke out."""
 
 _HONEST_KINDS: Final = frozenset(
-    {"union", "union_from", "union_after_value", "columns", "probe", "after_number", "comment"}
+    {
+        *("union", "union_from", "union_after_value", "columns", "probe", "after_number"),
+        *("comment", "stacked"),
+    }
 )
 _LEANS_ON_QUOTES: Final = frozenset({"breakout", "after_number", "short"})
 _QUOTE: Final = re.compile(r"['\"]")
 _OPENED: Final = re.compile(r"(?:^|[\s=(,:\[<>])(?P<quote>['\"])[^'\"\n]{1,40}\Z")
 _LONGEST_LITERAL: Final = 44
+_STATEMENT_REACH: Final = 300
 
 
 class SqlInjection:
@@ -81,7 +91,7 @@ class SqlInjection:
         for _, _, kind, weight in group:
             weights[kind] = max(weight, weights.get(kind, 0.0))
         start = group[0][0]
-        if _HONEST.search(view.text, max(0, start - 300), start):
+        if _follows_statement(view.text, start):
             weights = {kind: w for kind, w in weights.items() if kind not in _HONEST_KINDS}
         total = round(sum(weights.values()), 3)
         if total < self._believed:
@@ -96,3 +106,12 @@ def _closes_literal(match: re.Match[str]) -> bool:
         return False
     opened = _OPENED.search(match.string[max(0, quote.start() - _LONGEST_LITERAL) : quote.start()])
     return opened is not None and opened["quote"] == quote[0]
+
+
+def _follows_statement(text: str, start: int) -> bool:
+    # Quotes that are closed before the signs belong to the statement; an open one is broken out of.
+    before = _HONEST.search(text, max(0, start - _STATEMENT_REACH), start)
+    if before is None:
+        return False
+    since = text[before.start() : start + 1]
+    return since.count("'") % 2 == 0 and since.count('"') % 2 == 0

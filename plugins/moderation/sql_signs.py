@@ -104,10 +104,10 @@ SIGNS: Final = (
     _sign(
         "always",
         1.0,
-        r"[^a-z](?:or|and|xor|having|where|not|when|rlike|"
+        r"[^a-z](?:or|and|xor|having|not|when|rlike|"
         r"like)[\s+('\"!~\-\[/*,;`]{1,24}[0-9@][xa-f0-9.'\")(\]\s+*/%\-]{0,40}(?:=|<|>|like|is|"
         r"not like|between|not between|in)",
-        rf"(?:\b|\d|')(?:or|and|xor|having|&&|\|\||where|not|when|rlike|"
+        rf"(?:\b|\d|')(?:or|and|xor|having|&&|\|\||not|when|rlike|"
         rf"like){_GAP}{{1,12}}(?:not{_GAP}{{1,6}})?"
         r"(?P<quote>['\"]?)\d[\d.xa-f]{0,12}(?:[\s()]{0,3}[+\-*/%][\s()]{0,3}\d{1,12}){0,12}(?P=quote)[\s)+]{0,6}"
         r"(?:=|<=>|<>|!=|<|>|(?:\bnot\s+)?\b(?:sounds\s+like|like|between|in)\b|"
@@ -119,14 +119,24 @@ SIGNS: Final = (
     _sign(
         "always",
         1.0,
-        r"(?:or|and|xor|having|\|\||&&)[\s+(!~\-]{0,8}['\"][^'\"]{0,40}['\"][\s)+]{0,8}(?:=|<|>|"
-        r"like|in|is|between)",
+        r"(?:or|and|xor|having|\|\||&&)[\s+(!~\-]{0,8}(?:not\s)?['\"]",
         r"(?:\b(?:or|and|xor|having)\b|\|\||"
         r"&&)[\s+(!~\-]{0,8}(?:not\s+)?(?P<q>['\"])[^'\"\n]{0,30}(?P=q)[\s)+]{0,6}"
         r"(?:=(?!=)|<=>|<>|!=|<|>|\blike\b|\bis\b|\bin\b|"
         r"\bbetween\b)[\s(+]{0,6}(?:binary\s)?(?:['\"\d]|null|true|char)",
-        before=100,
-        after=24,
+        before=40,
+        after=90,
+    ),
+    # where 1=1: so begin queries that programs put together; what follows its number is no more
+    _sign(
+        "after_number",
+        0.6,
+        r"where[\s(+/*]{1,8}[0-9'\"][^=<>]{0,16}(?:=|<|>|like)",
+        r"\bwhere(?:[\s(+]|/\*[^*]{0,20}\*/){1,8}(?P<q>['\"]?)(\w{1,12})(?P=q)[\s)]{0,4}"
+        r"(?:=|<=>|>=|<=|<>|!=|<|>|like\b)[\s(]{0,4}(?P=q)(?:\2(?=\W|$)|\d|null\b|true\b|false\b)",
+        "where",
+        before=50,
+        after=30,
     ),
     _sign(
         "constant",
@@ -140,6 +150,52 @@ SIGNS: Final = (
         "null",
         before=40,
         after=12,
+    ),
+    # or#x<line break>1=1: a comment to the end of the line takes the place of a space
+    _sign(
+        "always",
+        1.0,
+        r"(?:or|and|xor|having|&&|\|\|)(?:\#|--)[a-z0-9_]{0,24}\n\s{0,4}['\"(]{0,3}[0-9]",
+        r"(?:\b(?:or|and|xor|having)|&&|\|\|)(?:\#|"
+        r"--)\w{0,24}\n\s{0,4}['\"(]{0,3}\d{1,12}['\")]{0,3}"
+        r"\s{0,4}(?:=|<|>|!|like\b|is\b|in\b|between\b)",
+        "#",
+        "--",
+        before=50,
+        after=30,
+    ),
+    # {x 1}={x 1}: ODBC's braces, and JSON's operators, around what is always true
+    _sign(
+        "always",
+        1.0,
+        r"(?:or|and|xor|having|not|&&|\|\|)[\s(+!~]{0,8}\{",
+        r"(?:\b(?:or|and|xor|having|not)\b|&&|\|\|)[\s(+!~]{0,8}\{\s{0,2}[a-z_]{1,12}\s{1,3}"
+        rf"{_VALUE}\s{{0,2}}\}}[\s)]{{0,4}}{_COMPARES}",
+        before=24,
+        after=100,
+    ),
+    _sign(
+        "always",
+        1.0,
+        r"(?:or|and|xor|having|not|&&|\|\|)[\s(+!~]{0,8}(?:'[\[{]|"
+        r"json[a-z_]{0,18}\s{0,3}\(\s{0,3}')",
+        r"(?:\b(?:or|and|xor|having|not)\b|&&|\|\|)[\s(+!~]{0,8}(?:"
+        r"'[\[{][^']{0,80}[\]}]'(?:\s{0,2}::\s{0,2}\w{1,8})?\s{0,3}"
+        r"(?:@>|<@|@\?|@@|->>?|\#>>?|\?[|&]?|=|<|>)\s{0,3}'|"
+        r"json[a-z_]{0,18}\s{0,3}\(\s{0,3}'[\[{][^']{0,80}[\]}]')",
+        before=40,
+        after=120,
+    ),
+    # a value that is an expression of its own: "sort": "(case when (select ...) > 5 ..."
+    _sign(
+        "always",
+        1.0,
+        r"['\"=]\s{0,3}\([\s(]{0,4}(?:select|case|if|exists)[^a-z]",
+        r"(?:['\"]\s{0,3}:\s{0,3}\\?['\"]|\w=)\s{0,3}\([\s(]{0,4}(?:select\b[^\n]{1,160}?\bfrom\b|"
+        r"case\s{1,4}when\b[^\n]{1,160}?\b(?:select|then)\b|if\s{0,3}\(|"
+        r"exists\s{0,3}\(\s{0,3}select)",
+        before=40,
+        after=180,
     ),
     # a quote is closed and the text goes on as a condition
     _sign(
@@ -209,12 +265,15 @@ SIGNS: Final = (
     _sign(
         "comment_inside",
         0.5,
-        r"(?:union|select|from|where|and|or|insert|drop|sleep|[0-9'])(?:/\*|\*/)",
+        r"(?:union|select|from|where|and|or|insert|drop|sleep|[0-9'])(?:/\*|\*/)|"
+        r"(?:union|select|from|where|and|or|all|by)(?:\#|--)[a-z0-9_]",
         r"(?:\b(?:union|select|from|where|and|or|insert|drop|all|order)|"
         r"[\d'\")])/\*[^*\n]{0,40}\*/(?:\w|'|\(|/)|/\*!\d{0,5}\s{0,3}(?:union|select|and|or|all|"
-        r"concat|from)",
+        r"concat|from)|\b(?:union|select|from|where|and|or|all|by)(?:\#|--)[a-z0-9_]{1,24}\n",
         "/*",
-        before=20,
+        "#",
+        "--",
+        before=40,
         after=60,
     ),
     # a second statement
@@ -351,10 +410,10 @@ SIGNS: Final = (
     _sign(
         "probe",
         0.7,
-        r"(?:or|and|xor|having|where|when|&&|\|\||=|[0-9'\")])[\s+(!~\-/*]{0,10}(?:ascii|ord|"
-        r"substr|mid|length|char|exists|if|case|select|left|right|count|binary|not|cast|convert|"
-        r"row|least|elt|strcmp|find_in_set|hex|bin|[a-z_]{1,20})[\s+]{0,4}\(",
-        rf"(?:\b(?:or|and|xor|having)\b|&&|\|\|)[\s+(!~\-/*]{{0,10}}(?:not\s*)?(?:binary\s*)?{_FUNCTIONS}\s{{0,3}}\([^\n]{{1,160}}?(?:=|<|>|\blike\b|\bin\b|\bbetween\b|\bfrom\b|--|$)",
+        rf"(?:or|and|xor|having|&&|\|\|)[\s+(!~\-/*]{{0,10}}(?:not\s{{0,4}})?(?:binary\s{{0,4}})?"
+        rf"{_FUNCTIONS}\s{{0,3}}\(",
+        rf"(?:\b(?:or|and|xor|having)\b|&&|\|\|"
+        rf")[\s+(!~\-/*]{{0,10}}(?:not\s*)?(?:binary\s*)?{_FUNCTIONS}\s{{0,3}}\([^\n]{{1,160}}?(?:=|<|>|\blike\b|\bin\b|\bbetween\b|\bfrom\b|--|$)",
         before=60,
         after=200,
     ),
@@ -386,25 +445,25 @@ SIGNS: Final = (
     _sign(
         "always",
         1.0,
-        r"(?:version|database|user|schema|connection_id|localtime|current_[a-z]{1,12}|"
-        r"utc_[a-z]{1,12}|charset)\s{0,3}\(.{0,24}\)\s{0,3}(?:=|like|<|>|regexp|rlike|\))",
+        r"[^a-z](?:version|database|user|schema|connection_id|current_user|session_user|"
+        r"system_user|charset|collation|coercibility|length|hex)\s{0,3}\(",
         r"(?P<own>\b(?:version|database|user|schema|connection_id|current_user|session_user|"
         r"system_user)\s{0,3}\(\s*\))\s*(?:=|<|>|(?:not\s+)?(?:r?like|regexp)\b)\s*(?:(?P=own)|"
         r"\w{4,16}\s*\(\s*\))|"
         r"\b(?:charset|collation|coercibility|length|hex)\s*\(\s*(?:current_user|user|database|"
         r"version|schema|load_file)\s*\(",
-        before=60,
-        after=40,
+        before=40,
+        after=100,
     ),
     _sign(
         "always",
         1.0,
-        r"[0-9'\")]\s{0,3}(?:\|\||&&|\|)\s{0,3}[a-z(~!\-][a-z0-9_(),.' ]{1,40}(?:=|is|like|<|>|\))",
+        r"[0-9'\")]\s{0,3}(?:\|\||&&)\s{0,3}[a-z(~!\-0-9'\"@]",
         rf"(?:^|[\s'\"])\d{{0,12}}['\")]?\s{{0,3}}(?:\|\||"
         rf"&&)\s{{0,3}}(?:{_VALUE}\s{{0,3}}(?:=(?!=)|<>|<|>|\bis\s+(?:not\s+)?null\b|\br?like\b|"
         rf"\bregexp\b)|(?:lpad|rpad|substr|ascii|{_FUNCTIONS})\s*\()",
-        before=60,
-        after=24,
+        before=40,
+        after=90,
     ),
     # a quote is closed and arithmetic or a comparison opens the next: 1'*1-'0, aa' like(0)
     _sign(
@@ -516,7 +575,9 @@ SIGNS: Final = (
         "nested",
         0.6,
         r"\(\s{0,4}select[\s(]",
-        rf"\(\s{{0,4}}select[\s(]{{1,6}}(?:distinct\s+|all\s+)?(?:\(?\s*select\b|"
+        # not the body of a WITH or a CREATE ... AS
+        rf"(?<![\s)]as)(?<![\s)]as\s)\(\s{{0,4}}select[\s(]{{1,6}}(?:distinct\s+|"
+        rf"all\s+)?(?:\(?\s*select\b|"
         rf"[^().\n]{{1,80}}?\bfrom\s+\w|\d|'|\"|@|null\b|\*|{_FUNCTIONS}\s*\(|top\s+\d|case\b|"
         rf"[a-z_.]{{1,40}}\s*(?:,|\bfrom\b))",
         "select",

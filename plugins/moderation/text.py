@@ -1,16 +1,16 @@
 """A text read once: normalised, its disguises undone, every place kept in the original."""
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Final
 
+from plugins.moderation.folding import LATIN_LOOKALIKES, folded
+
 _FOREIGN: Final = re.compile(r"[^\x00-\x7f]+")
-_LONGEST_CACHED_RUN: Final = 8
-_MOST_CACHED_RUNS: Final = 8_192
+_BLOCK: Final = 256
+"""Characters that are looked at together for being plain ASCII, before any is looked at alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,8 @@ def normalised(original: str) -> View:
 
     Compatibility forms become plain ones (NFKC), invisible characters vanish, accents fall off
     Latin letters, digits of all scripts become ASCII, and a lookalike letter of another script
-    inside a Latin word becomes the Latin one. ASCII stays as it is, at no cost.
+    inside a Latin word or beside a digit becomes the Latin one. Text in characters that nobody
+    sees is read out between `HIDDEN_FROM` and `HIDDEN_TO`. ASCII stays as it is, at no cost.
 
     Args:
         original: any string; lone surrogates are allowed.
@@ -147,9 +148,9 @@ def normalised(original: str) -> View:
         return View(original)
     draft = Draft(original)
     done = 0
-    for run, folded in _changes(original):
+    for run, becomes in _changes(original):
         draft.keep(done, run.start())
-        draft.put(folded, run.start(), run.end())
+        draft.put(becomes, run.start(), run.end())
         done = run.end()
     if not done:
         return View(original)
@@ -163,89 +164,34 @@ def plain(text: str) -> str:
 
 
 def _changes(original: str) -> Iterator[tuple[re.Match[str], str]]:
-    for run in _FOREIGN.finditer(original):
-        found = run.group()
-        folded = _folded(found) if len(found) <= _LONGEST_CACHED_RUN else _fold(found)
-        mixed = folded[:1] in _LATIN_LOOKALIKES and _touches_latin(original, run)
-        if mixed and all(map(_LATIN_LOOKALIKES.__contains__, folded)):
-            folded = "".join(map(_LATIN_LOOKALIKES.__getitem__, folded))
-        if folded != found:
-            yield run, folded
+    for start, end in _foreign_stretches(original):
+        for run in _FOREIGN.finditer(original, start, end):
+            found = run.group()
+            becomes = folded(found)
+            if _mixed(original, run, becomes):
+                becomes = "".join(map(LATIN_LOOKALIKES.__getitem__, becomes))
+            if becomes != found:
+                yield run, becomes
 
 
-def _touches_latin(original: str, run: re.Match[str]) -> bool:
+def _foreign_stretches(original: str) -> Iterator[tuple[int, int]]:
+    # Blocks that hold more than ASCII, joined where they touch: no run lies across an end.
+    start = -1
+    for block in range(0, len(original), _BLOCK):
+        if original[block : block + _BLOCK].isascii():
+            if start >= 0:
+                yield start, block
+            start = -1
+        elif start < 0:
+            start = block
+    if start >= 0:
+        yield start, len(original)
+
+
+def _mixed(original: str, run: re.Match[str], becomes: str) -> bool:
+    if becomes[:1] not in LATIN_LOOKALIKES:
+        return False
     before, after = original[run.start() - 1 : run.start()], original[run.end() : run.end() + 1]
-    return before.isalpha() or after.isalpha()
-
-
-def _fold(run: str) -> str:
-    return unicodedata.normalize("NFKC", run).translate(_FOLDS)
-
-
-_folded = lru_cache(_MOST_CACHED_RUNS)(_fold)
-
-_SAME: Final[dict[str, str]] = {
-    "'": "\u2018\u2019\u201a\u201b\u2032\u00b4\u02b9\u02bc\u055a\ua78c",
-    '"': "\u201c\u201d\u201e\u201f\u2033\u00ab\u00bb",
-    "-": "\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u207b\u2212\ufe58\ufe63\u30fc\u2500",
-    "/": "\u2044\u2215\u29f8",
-    "*": "\u2217\u204e\u066d\u2022",
-    "=": "\ua78a\u2e40",
-    ".": "\u3002\u06d4\u0701",
-    ",": "\u060c\u3001",
-    ";": "\u061b",
-    "|": "\u01c0\u2223",
-    "ss": "\u00df",
-    "o": "\u00f8",
-    "l": "\u0142",
-    "i": "\u0131",
-    "d": "\u0111",
-    "ae": "\u00e6",
-}
-_LATIN_LOOKALIKES: Final[dict[str, str]] = dict(
-    zip(
-        "абсԁеԍһіјӏкмпорԛгѕтуԝхАВСЕНІЈКМОРЅТУХЗαβγεικνορτυχωΑΒΕΖΗΙΚΜΝΟΡΤΥΧ",
-        "abcdeghijlkmnopqrstuwxABCEHIJKMOPSTYX3abyeikvoptuxwABEZHIKMNOPTYX",
-        strict=True,
+    return (before.isalnum() or after.isalnum()) and all(
+        map(LATIN_LOOKALIKES.__contains__, becomes)
     )
-)
-_MARKS: Final = range(0x0300, 0x0370)
-_TAGS: Final = range(0xE0020, 0xE007F)
-_TAG_BASE: Final = 0xE0000
-_SEPARATORS: Final = frozenset({"Zs", "Zl", "Zp"})
-_MOST_FOLDS: Final = 20_000
-
-
-class _Folds(dict[int, str]):
-    """What each character becomes; worked out when first met, bounded."""
-
-    def __missing__(self, codepoint: int) -> str:
-        folded = _fold_character(chr(codepoint))
-        if len(self) < _MOST_FOLDS:
-            self[codepoint] = folded
-        return folded
-
-
-def _fold_character(character: str) -> str:
-    codepoint = ord(character)
-    if character.isascii():
-        return character
-    if codepoint in _MARKS:
-        return ""
-    if codepoint in _TAGS:
-        # Invisible twins of ASCII: text written in them is read by models, never by people.
-        return chr(codepoint - _TAG_BASE)
-    if character.isdecimal():
-        return str(unicodedata.decimal(character))
-    category = unicodedata.category(character)
-    if category in _SEPARATORS:
-        return " "
-    if category == "Cf" or unicodedata.name(character, "").startswith("VARIATION SELECTOR"):
-        return ""
-    base = unicodedata.normalize("NFD", character)[0]
-    return base if base.isascii() else character
-
-
-_FOLDS: Final = _Folds(
-    {ord(shown): as_ascii for as_ascii, all_shown in _SAME.items() for shown in all_shown}
-)

@@ -38,6 +38,15 @@ ATTACKS = [
     "' || (select version()) || '",
     "1 into outfile '/var/www/x.php'",
     "7 and 3 not between 1 and 2",
+    "9'#a1b\nAND#zz\n7=7#",
+    "3--qq\nor--ww\n2=2",
+    "%u0027+%u006fr 1=1--",
+    "x' and {d 4} = {d 4} -- -",
+    "7' or '[1]'::json->>0 = '1'--",
+    "7' AND JSON_LENGTH('{}') <= 8896--",
+    '{"order_by": "(SELECT CASE WHEN role=1 THEN 1 END FROM staff)"}',
+    "sort=(case when (select count(*) from t)>1 then 1 else 2 end)",
+    "-1 where 1=1 -- -",
     "1'     union" + " " * 80 + "select 1,2,3",
 ]
 
@@ -60,6 +69,14 @@ HONEST = [
     "MySQL 8; create dashboards; update documentation; 2019--2021",
     "Ran time.sleep(5) in loops; C# -- 5 years; F# # functional",
     "WHERE name = 'Bob' AND age = 30",
+    "Query builders start with WHERE 1=1 and append AND active = 1.",
+    "DELETE FROM staging WHERE 1=1 AND loaded < '2020-01-01'",
+    "UPDATE stock SET n = n - 1 WHERE id = 7; UPDATE stock SET n = n + 1 WHERE id = 8;",
+    "SELECT a FROM t WHERE b = 'x'; DELETE FROM t WHERE b = 'x'; COMMIT;",
+    "WITH top AS (SELECT id, count(*) FROM hires GROUP BY 1) SELECT * FROM top ORDER BY 2 DESC;",
+    "CREATE VIEW v AS (SELECT dept, sum(pay) FROM staff GROUP BY 1) ORDER BY 2;",
+    '{"tags": {"a": 1}, "note": "(select one)", "why": "(if any)"}',
+    "# Skills\nand more\n## 1 = beginner, 5 = expert",
 ]
 
 
@@ -110,6 +127,17 @@ def test_a_short_field_is_held_to_more(value: str) -> None:
 )
 def test_a_short_field_holds_names_and_towns(value: str) -> None:
     assert SHORT.found(value) == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x where y = 'select a from b'; drop table candidates; --",
+        "I know select a from b, and 1'; drop table candidates; --",
+    ],
+)
+def test_a_statement_inside_the_value_does_not_hide_the_break_out(text: str) -> None:
+    assert PROSE.found(text)
 
 
 def test_a_short_field_is_at_least_as_strict() -> None:

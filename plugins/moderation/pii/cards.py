@@ -60,16 +60,19 @@ class Cards:
 
     def find(self, text: Text) -> list[Hit]:
         """Give the card numbers in a text."""
-        return once([hit for view in text.views for hit in self._in(view)])
+        return once([hit for view in text.views for hit in self._in(view, text.original)])
 
-    def _in(self, view: View) -> list[Hit]:
+    def _in(self, view: View, original: str) -> list[Hit]:
         hits: list[Hit] = []
         for run in _RULE.matches(view):
             groups = [
                 (group.start() + run.start(), group.group()) for group in _GROUP.finditer(run[0])
             ]
             for start, end, score in _cards(view.text, groups):
-                hits.append(Hit("card_number", *view.place(start, end), score))
+                placed = view.place(start, end)
+                # Over two lines may stand two numbers, if nobody says that it is a card.
+                if score == 1.0 or "\n" not in original[slice(*placed)]:
+                    hits.append(Hit("card_number", *placed, score))
         return hits
 
 

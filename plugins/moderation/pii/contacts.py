@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Sequence
+from itertools import groupby
 from typing import Final
 
+from plugins.moderation.pii.national import NationalIdentifiers
 from plugins.moderation.rules import Hit, Rule, near, once
 from plugins.moderation.text import Text, View
 
@@ -22,6 +24,17 @@ _EMAIL: Final = Rule(
 )
 _AT: Final = r"\s{0,2}(?:\[\s?at\s?\]|\(\s?at\s?\)|\{\s?at\s?\}|<at>|\s+at\s+|@)\s{0,2}"
 _DOT: Final = r"\s{0,2}(?:\[\s?dot\s?\]|\(\s?dot\s?\)|\{\s?dot\s?\}|<dot>|\s+dot\s+)\s{0,2}"
+_BRACKETED_EMAIL: Final = Rule(
+    "pii.email_bracketed",
+    r"[\[({<]\s?at\s?[\])}>]",
+    re.compile(
+        rf"(?<![\w.+%\-])[\w.+%\-]{{1,64}}\s{{0,2}}[\[({{<]\s?at\s?[\])}}>]\s{{0,2}}{_DOMAIN}"
+        r"(?![\w\-]|\.\w)",
+        re.IGNORECASE,
+    ),
+    before=80,
+    after=200,
+)
 _HIDDEN_EMAIL: Final = Rule(
     "pii.email_spelled",
     r"[\[({< ]\s?dot\s?[\])}> ]",
@@ -66,7 +79,7 @@ class Contacts:
     """Finds e-mail addresses (`email`) and telephone numbers (`phone`), one's own too."""
 
     check = "contact"
-    rules = (_EMAIL, _HIDDEN_EMAIL, _PHONE)
+    rules = (_EMAIL, _HIDDEN_EMAIL, _BRACKETED_EMAIL, _PHONE)
 
     def find(self, text: Text) -> list[Hit]:
         """Give the addresses and numbers in a text."""
@@ -77,7 +90,9 @@ def emails(view: View) -> list[Hit]:
     """Give the e-mail addresses in a view, those spelled with `at` and `dot` too."""
     plain = [Hit("email", *view.place(*match.span()), 1.0) for match in _EMAIL.matches(view)]
     spelled = [
-        Hit("email", *view.place(*match.span()), _SURE) for match in _HIDDEN_EMAIL.matches(view)
+        Hit("email", *view.place(*match.span()), _SURE)
+        for rule in (_HIDDEN_EMAIL, _BRACKETED_EMAIL)
+        for match in rule.matches(view)
     ]
     return plain + spelled
 
@@ -106,21 +121,35 @@ _REFEREES: Final = re.compile(
 )
 
 
+_HOSTS: Final = re.compile(
+    r"\b(?:interview (?:with|panel|on|at|is|will)|panel|meeting|meet (?:with|your)|invit\w+|"
+    r"attendees|participants|dial[ \-]?in|cc|hosts?|hiring team|contact persons?|your contacts|"
+    r"calendar|agenda)\b",
+    re.IGNORECASE,
+)
+"""Words of an invitation, which names those who take part."""
+
+
 class PeopleLists:
     """Finds lists of several people's identifiers (`people_list`).
 
-    A candidate gives an address or two of their own; three different ones within a few lines are
-    somebody else's. Referees, whom an application names, are not counted.
+    A candidate gives an address or two and a number of their own; three different ones of a kind
+    within a few lines are somebody else's. Referees, whom an application names, are not counted,
+    nor the three or four hosts whom an invitation names.
     """
 
     check = "pii"
-    rules = Contacts.rules
+
+    def __init__(self) -> None:
+        self._national = NationalIdentifiers()
+        self.rules = (*Contacts.rules, *self._national.rules)
 
     def find(self, text: Text) -> list[Hit]:
         """Give the lists in a text: one hit from the first to the last identifier of each kind."""
         hits: list[Hit] = []
         for view in text.views[:1]:
-            for found in (emails(view), phones(view)):
+            by_kind = groupby(sorted(self._national.within(view), key=_code), key=_code)
+            for found in (emails(view), phones(view), *(list(each) for _, each in by_kind)):
                 hits += _lists(text.original, found)
         return once(hits)
 
@@ -143,10 +172,18 @@ def _lists(original: str, found: Sequence[Hit]) -> list[Hit]:
     group: list[Hit] = []
     for hit in [*by_name.values(), None]:
         if group and (hit is None or hit.start - group[-1].end > _SPREAD):
-            if len(group) >= _FEWEST:
+            if len(group) >= _MANY or (len(group) >= _FEWEST and not _hosted(original, group)):
                 score = 0.9 if len(group) >= _MANY else _LIKELY
                 lists.append(Hit("people_list", group[0].start, group[-1].end, score))
             group = []
         if hit is not None:
             group.append(hit)
     return lists
+
+
+def _hosted(original: str, group: Sequence[Hit]) -> bool:
+    return near(original, group[0].start, group[-1].end, _HOSTS, reach=200)
+
+
+def _code(hit: Hit) -> str:
+    return hit.code

@@ -78,7 +78,8 @@ _SAID: Final = Rule(
     r"api[ _\-]?token|token|access[ _\-]?key|private[ _\-]?key|bearer|account[ _\-]?key|credential)"
     r"s?[a-z _\-]{0,12}[\"']?[ :=]",
     re.compile(
-        rf"\b(?:{_NAMES})s?(?:[ _\-]id)?[\"']?\s{{0,3}}(?P<said>:=|=>|[:=]|\bis\b|\bist\b|\bes\b|"
+        rf"(?<![A-Za-z0-9])(?:{_NAMES})s?(?:[ _\-]id)?[\"']?\s{{0,3}}(?P<said>:=|=>|[:=]|"
+        rf"\bis\b|\bist\b|\bes\b|"
         rf"\s)"
         r"\s{0,3}[\"'`]?(?P<value>[^\s\"'`<>,;(){}\[\]]{6,200})",
         re.IGNORECASE,

@@ -8,10 +8,11 @@ from plugins.moderation.text import Text
 
 _PASSPORT: Final = Rule(
     "pii.passport",
-    r"reisepass|pas(?:sport|aporte|seport|saporte|zport|ipor)",
+    r"reisepass|pas(?:sport|snum|s-?nr|aporte|seport|saporte|zport|ipor)",
     re.compile(
         r"\b(?:pass|reisepass|passport|pasaporte|passeport|passaporto?|passaporte|paspoort)\w*"
-        r"(?:[\s.:#\-]|\b(?:no|nr|num(?:ber|ero|éro)?|nummer|n|is|was|de|id)\b\.?){1,6}"
+        r"(?:[\s.:#\-=()\"']|\b(?:no|nr|num(?:ber|ero|éro)?|nummer|n|is|was|de|id|ist|lautet|es|"
+        r"est|e)\b\.?){1,8}"
         r"(?P<number>(?=[A-Z0-9]{0,8}\d{5}|[A-Z]{1,2}\d[A-Z0-9]{2,3}\d)[A-Z0-9]{7,9})\b",
         re.IGNORECASE,
     ),

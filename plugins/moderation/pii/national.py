@@ -1,208 +1,31 @@
 """Numbers by which states know people, each with its own rules."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
-from plugins.moderation.pii import checksums
+from plugins.moderation.pii.national_forms import IDENTIFIERS, Identifier
 from plugins.moderation.rules import Hit, Rule, near, once
 from plugins.moderation.text import Text, View
 
 _NOT_WORD: Final = re.compile(r"[^0-9A-Z]")
 
-
-@dataclass(frozen=True, slots=True)
-class Identifier:
-    """One country's number.
-
-    Args:
-        code: the finding's code.
-        spot: the cheap pattern; see `Rule`.
-        shape: the exact form, separators included.
-        context: words that make it likely, joined by `|`.
-        alone: score without such a word; 0 when form and checksum are shared by ordinary numbers.
-        right: tells whether the number, bare and in capitals, obeys its rules.
-    """
-
-    code: str
-    spot: str
-    shape: str
-    context: str
-    alone: float
-    right: Callable[[str], bool]
-
-
-def _any(_bare: str) -> bool:
-    return True
-
-
-def _ssn(bare: str) -> bool:
-    # Source: SSA, randomised since 2011: areas 000, 666 and 900-999 are never issued.
-    area, group, serial = bare[:3], bare[3:5], bare[5:]
-    issued = area not in {"000", "666"} and area[0] != "9"
-    return issued and group != "00" and serial != "0000" and len(set(bare)) > 1
-
-
-def _nino(bare: str) -> bool:
-    # Source: HMRC, National Insurance Manual NIM39110.
-    return bare[:2] not in {"BG", "GB", "KN", "NK", "NT", "TN", "ZZ"}
-
-
-def _aadhaar(bare: str) -> bool:
-    return len(set(bare)) > 1 and checksums.verhoeff(bare)
-
-
-def _luhn(bare: str) -> bool:
-    return len(set(bare)) > 1 and checksums.luhn(bare)
-
-
-_SOCIAL: Final = r"ssn|social[ -]?security(?: n\w+)?|social insurance|tax[ -]?id\w*|itin"
-_ID: Final = r"id(?:entity|entification)?[ -]?(?:card|n[ou]\w*|#)|national id\w*|identity"
-
-_IDENTIFIERS: Final = (
-    Identifier(
-        "us_ssn",
-        r"[0-9]{3}-[0-9]{2}-[0-9]{4}",
-        r"(?<![\w\-.])\d{3}-\d{2}-\d{4}(?![\w\-])",
-        _SOCIAL,
-        0.8,
-        _ssn,
-    ),
-    Identifier(
-        "us_ssn",
-        r"[0-9]{3}[ ._/]?[0-9]{2}[ ._/]?[0-9]{4}",
-        r"(?<![\w\-.+])\d{3}([ ._/]?)\d{2}\1\d{4}(?![\w\-])",
-        _SOCIAL,
-        0.0,
-        _ssn,
-    ),
-    Identifier(
-        "us_itin",
-        r"9[0-9]{2}-?[0-9]{2}-?[0-9]{4}",
-        r"(?<![\w\-.])9\d\d-?(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])-?\d{4}(?![\w\-])",
-        _SOCIAL,
-        0.0,
-        _any,
-    ),
-    Identifier(
-        "es_dni",
-        r"(?:[0-9]{2}\.?[0-9]{3}\.?[0-9]{3}|[xyz]-?[0-9]{7})[ \-]?[a-z]",
-        r"(?<![\w.\-])(?:\d{2}\.?\d{3}\.?\d{3}|[XYZ]-?\d{7})[ \-]?[A-Z](?![\w\-])",
-        rf"dni|nie|nif|documento(?: nacional)?|{_ID}",
-        0.6,
-        checksums.dni,
-    ),
-    Identifier(
-        "fr_nir",
-        r"[12][ .]?[0-9]{2}[ .]?[0-9]{2}[ .]?[0-9][0-9ab][ .]?[0-9]{3}[ .]?[0-9]{3}[ .]?[0-9]{2}",
-        r"(?<![\w.+])[12][ .]?\d\d[ .]?(?:0[1-9]|1[0-2]|[2-9]\d)[ .]?(?:\d\d|2[AB])[ .]?\d{3}"
-        r"[ .]?\d{3}[ .]?\d{2}(?!\w)",
-        r"nir|s[eé]cu\w*|insee|num[eé]ro",
-        0.8,
-        checksums.nir,
-    ),
-    Identifier(
-        "it_codice_fiscale",
-        r"[a-z]{6}[0-9a-z]{2}[a-ehlmprst][0-9a-z]{2}[a-z][0-9a-z]{3}[a-z]",
-        r"(?<!\w)[A-Z]{6}\d{2}[ABCDEHLMPRST]\d{2}[A-Z]\d{3}[A-Z](?!\w)",
-        r"codice fiscale|c\.?f\.?",
-        0.95,
-        checksums.codice_fiscale,
-    ),
-    Identifier(
-        "uk_nino",
-        r"[a-z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[a-d]",
-        r"(?<!\w)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z] ?\d{2} ?\d{2} ?\d{2} ?[A-D](?!\w)",
-        r"nino?|national insurance|ni n\w+",
-        0.6,
-        _nino,
-    ),
-    Identifier(
-        "de_steuer_id",
-        r"[1-9][0-9][ /]?[0-9]{3}[ /]?[0-9]{3}[ /]?[0-9]{3}",
-        r"(?<![\w+.\-])[1-9]\d[ /]?\d{3}[ /]?\d{3}[ /]?\d{3}(?![\w\-])",
-        r"steuer\w*(?:[ -]?id\w*)?|idnr|tax[ -]?id\w*|tin",
-        0.0,
-        checksums.steuer_id,
-    ),
-    Identifier(
-        "in_aadhaar",
-        r"[2-9][0-9]{3}[ \-]?[0-9]{4}[ \-]?[0-9]{4}",
-        r"(?<![\w+.\-])(?<!\d )[2-9]\d{3}([ \-]?)\d{4}\1\d{4}(?![\w\-])(?! \d)",
-        r"aadhaa?r|uidai|uid",
-        0.0,
-        _aadhaar,
-    ),
-    Identifier(
-        "in_pan",
-        r"[a-z]{3}[pchfatbljg][a-z][0-9]{4}[a-z]",
-        r"(?<!\w)[A-Z]{3}[PCHFATBLJG][A-Z]\d{4}[A-Z](?!\w)",
-        r"pan|permanent account|income tax",
-        0.0,
-        _any,
-    ),
-    Identifier(
-        "pl_pesel",
-        r"[0-9]{11}",
-        r"(?<![\w+])\d{11}(?!\w)",
-        r"pesel",
-        0.0,
-        checksums.pesel,
-    ),
-    Identifier(
-        "br_cpf",
-        r"[0-9]{3}[ .]?[0-9]{3}[ .]?[0-9]{3}[ \-]?[0-9]{2}",
-        r"(?<![\w+])\d{3}\.\d{3}\.\d{3}-\d{2}(?!\w)",
-        r"cpf|cadastro",
-        0.9,
-        checksums.cpf,
-    ),
-    Identifier(
-        "br_cpf",
-        r"[0-9]{3} ?[0-9]{3} ?[0-9]{3} ?[0-9]{2}",
-        r"(?<![\w+])\d{3} ?\d{3} ?\d{3}[ \-]?\d{2}(?!\w)",
-        r"cpf|cadastro",
-        0.0,
-        checksums.cpf,
-    ),
-    Identifier(
-        "cn_resident_id",
-        r"[1-9][0-9]{5}(?:19|20)[0-9]{9}[0-9x]",
-        r"(?<!\w)[1-8]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])\d{3}[\dXx](?!\w)",
-        _ID,
-        0.9,
-        checksums.resident_id,
-    ),
-    Identifier(
-        "nl_bsn",
-        r"[0-9]{9}",
-        r"(?<![\w+])\d{9}(?!\w)",
-        r"bsn|burgerservicenummer|sofinummer",
-        0.0,
-        checksums.bsn,
-    ),
-    Identifier(
-        "ca_sin",
-        r"[0-9]{3}[ \-]?[0-9]{3}[ \-]?[0-9]{3}",
-        r"(?<![\w+\-])\d{3}[ \-]?\d{3}[ \-]?\d{3}(?![\w\-])",
-        r"sin|social insurance",
-        0.0,
-        _luhn,
-    ),
-    Identifier(
-        "se_personnummer",
-        r"[0-9]{6}[\-+][0-9]{4}",
-        r"(?<![\w+\-])\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])[\-+]\d{4}(?![\w\-])",
-        r"person(?:al identity )?n(?:umme)?r|personnummer|samordningsnummer",
-        0.0,
-        _luhn,
-    ),
-)
-
-
 _ALONE: Final = "[^0-9a-z]"
 """What stands before a number: asked for in the spot, so that a long run of digits is one spot."""
+
+
+_OTHER_NUMBER: Final = re.compile(
+    r"\b(?:part|serial|order|item|model|article|catalog(?:ue)?|invoice|ticket|case|drawing|batch|lot|"
+    r"sku|tracking|stock|asset|version|rev(?:ision)?|ein|zip|p/n|s/n)s?[ \-]?"
+    r"(?:no|nos|nr|num(?:ber)?s?|id|code)?\b[.:# ]{0,3}\Z",
+    re.IGNORECASE,
+)
+"""What a number is that has only the form of a person's."""
+
+_NOBODYS: Final = re.compile(
+    r"\b(?:test (?:data|numbers?|values?|cases?|fixtures?)|dumm(?:y|ies)|specimens?|placeholders?|"
+    r"made[ \-]up|fake|void)\b",
+    re.IGNORECASE,
+)
 
 
 class NationalIdentifiers:
@@ -223,22 +46,37 @@ class NationalIdentifiers:
                 ),
                 re.compile(rf"(?<![A-Za-z])(?:{each.context})(?![A-Za-z])", re.IGNORECASE),
             )
-            for place, each in enumerate(_IDENTIFIERS)
+            for place, each in enumerate(IDENTIFIERS)
         ]
         self.rules = tuple(rule for _, rule, _ in self._kinds)
 
     def find(self, text: Text) -> list[Hit]:
         """Give the identifiers in a text."""
-        return once([hit for view in text.views for hit in self._in(view)])
+        return once(
+            [
+                hit
+                for view in text.views
+                for hit in self.within(view)
+                # Over two lines may stand two numbers, if nobody says what they are.
+                if hit.score == 1.0 or "\n" not in text.original[hit.start : hit.end]
+            ]
+        )
 
-    def _in(self, view: View) -> list[Hit]:
+    def within(self, view: View) -> list[Hit]:
+        """Give the identifiers in one reading of a text, placed in the original."""
         hits: list[Hit] = []
         for kind, rule, context in self._kinds:
             for match in rule.matches(view):
                 if not kind.right(_NOT_WORD.sub("", match[0].upper())):
                     continue
                 named = near(view.text, match.start(), match.end(), context)
-                score = 1.0 if named else kind.alone
+                score = 1.0 if named else _alone(kind, match)
                 if score:
                     hits.append(Hit(kind.code, *view.place(*match.span()), score))
         return hits
+
+
+def _alone(kind: Identifier, match: re.Match[str]) -> float:
+    text, start, end = match.string, match.start(), match.end()
+    other = _OTHER_NUMBER.search(text, max(0, start - 40), start) is not None
+    return 0.0 if other or near(text, start, end, _NOBODYS, reach=40) else kind.alone
