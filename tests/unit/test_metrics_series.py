@@ -45,7 +45,7 @@ ENDPOINTS = {
 }
 """What a model of each kind can be asked at."""
 UNKNOWN = "a client's text"
-ALL_SERIES = 10_000
+ALL_SERIES = 12_000
 """Bound of what one gateway with the shipped configuration can ever show, whatever is sent."""
 
 
