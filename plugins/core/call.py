@@ -259,6 +259,8 @@ class Call:
     steps: list[Step] = field(default_factory=list[Step])
     """What took time on its way, in the order in which it ended."""
     findings: list[Finding] = field(default_factory=list[Finding])
+    failed_checks: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Checks that gave no judgement, or gave it late, and why (`core.gate.Failure`)."""
     verdict: Verdict = Verdict.ALLOW
     confidence: float | None = None
     """How sure the answer is, 0..1; None where nothing tells."""

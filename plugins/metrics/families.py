@@ -118,6 +118,11 @@ FINDINGS: Final = Counter(
     "What checks found, and what was done about it",
     ("agent", "check", "action"),
 )
+CHECK_FAILURES: Final = Counter(
+    "sluice_check_failures_total",
+    "Checks that gave no judgement of a call, or gave it late",
+    ("check", "reason"),
+)
 VERDICTS: Final = Counter(
     "sluice_verdicts_total",
     "Calls with a verdict other than allow",

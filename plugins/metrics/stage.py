@@ -16,6 +16,7 @@ from plugins.metrics.families import (
     AUDIO,
     CALLS,
     CHARACTERS,
+    CHECK_FAILURES,
     CONFIDENCE,
     COST,
     DURATION,
@@ -38,6 +39,7 @@ from plugins.metrics.families import (
 from plugins.metrics.rules import COALESCED, overhead_s
 from plugins.metrics.words import (
     CACHE_WORDS,
+    CHECK_FAILURE_REASONS,
     CHECKS,
     DOOR,
     DOOR_PHASES,
@@ -176,6 +178,9 @@ class MetricsStage(Stage):
         for found in call.findings:
             check = among(found.check, CHECKS)
             self._metrics.add(FINDINGS, agent, check, found.action.value)
+        for check, reason in call.failed_checks:
+            why = among(reason, CHECK_FAILURE_REASONS)
+            self._metrics.add(CHECK_FAILURES, among(check, CHECKS), why)
         if call.verdict is not Verdict.ALLOW:
             self._metrics.add(VERDICTS, agent, call.verdict.value)
         if call.confidence is not None:

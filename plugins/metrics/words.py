@@ -4,6 +4,7 @@ from typing import Final
 
 from plugins.core.call import EMPTY_ANSWER, HOST_REFUSED
 from plugins.core.checks import DEFAULTS
+from plugins.core.gate import Failure
 
 TIERS: Final = frozenset({"primary", "secondary", "tertiary"})
 CACHE_WORDS: Final = frozenset({"off", "bypass", "miss", "hit", "coalesced"})
@@ -73,6 +74,7 @@ ERROR_CLASSES: Final = frozenset(
 
 CHECKS: Final = frozenset(DEFAULTS)
 """Names of checks (`core.verdict.Finding.check`)."""
+CHECK_FAILURE_REASONS: Final = frozenset(why.value for why in Failure)
 
 DOOR: Final = "door"
 """The `stage` of what the door does itself (phases `auth` and `read`)."""

@@ -13,7 +13,7 @@ from bench.accuracy_output.resumes import resume
 from plugins.core.agent import Agent
 from plugins.core.answer import Answer
 from plugins.core.apart import GIVE_WAY_S
-from plugins.core.call import Call
+from plugins.core.call import Call, Endpoint
 from plugins.core.checks import CheckBook, CheckRule, Mode
 from plugins.core.errors import InvalidRequest
 from plugins.core.review import Reason
@@ -77,9 +77,16 @@ async def _judge(stage: GroundingStage, text: str, **changes: Any) -> tuple[Call
         ("resume_parsing", {"body": ASKED}, True),
         ("resume_parsing", {"body": {"messages": [{"role": "user", "content": "Hello"}]}}, False),
         ("resume_parsing", {"body": {"messages": [{"role": "system", "content": RESUME}]}}, False),
-        ("explanation", {"body": {"input": RESUME}}, True),
-        ("explanation", {"body": {"prompt": [RESUME]}}, True),
-        ("matching", {"body": {"input": [{"role": "user", "content": RESUME}]}}, True),
+        ("explanation", {"body": {"input": RESUME}, "endpoint": Endpoint.RESPONSES}, True),
+        ("explanation", {"body": {"prompt": [RESUME]}, "endpoint": Endpoint.COMPLETIONS}, True),
+        (
+            "matching",
+            {
+                "body": {"input": [{"role": "user", "content": RESUME}]},
+                "endpoint": Endpoint.RESPONSES,
+            },
+            True,
+        ),
         (
             "matching",
             {
@@ -91,7 +98,10 @@ async def _judge(stage: GroundingStage, text: str, **changes: Any) -> tuple[Call
         ),
         (
             "matching",
-            {"body": {"input": [{"type": "function_call_output", "output": RESUME}]}},
+            {
+                "body": {"input": [{"type": "function_call_output", "output": RESUME}]},
+                "endpoint": Endpoint.RESPONSES,
+            },
             True,
         ),
         ("matching", {"body": {"messages": [{"role": "tool", "content": RESUME}]}}, True),
@@ -393,7 +403,7 @@ async def test_a_long_resume_is_compared_beside_the_loop() -> None:
             await asyncio.sleep(0)
 
     other = asyncio.create_task(turning())
-    call = a_call(agent=_agent("resume_parsing"), body={"input": text})
+    call = a_call(agent=_agent("resume_parsing"), body={"input": text}, endpoint=Endpoint.RESPONSES)
     await _stage().judge(call, Answer((json.dumps(resume(0).truth),)))
     done = True
     await other

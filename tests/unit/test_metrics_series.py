@@ -22,6 +22,7 @@ from plugins.metrics.files import FILE_BYTES, SERIES_LIMIT, _entry, _keys
 from plugins.metrics.stage import MetricsStage
 from plugins.metrics.words import (
     CACHE_WORDS,
+    CHECK_FAILURE_REASONS,
     CHECKS,
     DOOR_CODES,
     ERROR_CLASSES,
@@ -116,6 +117,8 @@ def calls_without() -> Iterator[Call]:
     refused = {"outcome": Outcome.REFUSED, "error_class": "NotFound", **nobody}
     for agent, check, action in product(agents, (*CHECKS, UNKNOWN), Action):
         yield a_call(agent=agent, findings=[Finding(check, "x", action)], **refused)
+    for check, reason in product((*CHECKS, UNKNOWN), (*CHECK_FAILURE_REASONS, UNKNOWN)):
+        yield a_call(failed_checks=[(check, reason)], **refused)
     for agent, verdict in product(agents, Verdict):
         yield a_call(agent=agent, verdict=verdict, **refused)
     for agent, reason in product(agents, (*SKIP_REASONS, UNKNOWN)):
