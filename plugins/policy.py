@@ -10,12 +10,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from plugins.alerts.configuration import AlertsPolicy
 from plugins.breaker.rules import BreakerPolicy
 from plugins.cache.rules import CachePolicy
+from plugins.confidence.configuration import ConfidenceIn
+from plugins.confidence.rules import ConfidencePolicy
 from plugins.core.agent import TimeLimits
 from plugins.core.checks import DEFAULTS as CHECKS
 from plugins.core.checks import CheckBook, CheckRule, Mode, OnFailure
 from plugins.core.limit import MOST, RateLimit
 from plugins.core.metrics import NONE, OTHER
 from plugins.cost.rules import GpuHour
+from plugins.grounding.configuration import GroundingIn
+from plugins.grounding.policy import GroundingPolicy, policy_of
 from plugins.lineage.texts import TextPolicy
 from plugins.tracing.sampling import Sampling
 
@@ -136,6 +140,8 @@ class AgentPolicy(Frozen):
     time_limits: TimeLimitsIn = TimeLimitsIn()
     cache: AgentCache = AgentCache()
     checks: ChecksIn = {}
+    grounding: GroundingIn = GroundingIn()
+    confidence: ConfidenceIn = ConfidenceIn()
 
 
 class GpuHourRow(Frozen):
@@ -315,6 +321,21 @@ class Policy(Frozen):
     lineage: Lineage = Lineage()
     time_limits: TimeLimitsIn = TimeLimitsIn()
     checks: ChecksIn = {}
+    confidence: ConfidenceIn = ConfidenceIn()
+
+    @property
+    def grounding_policies(self) -> dict[str, GroundingPolicy]:
+        """Give what each agent's answers must rest on."""
+        return {
+            name: agent.grounding.over(policy_of({}, name)) for name, agent in self.agents.items()
+        }
+
+    @property
+    def confidence_policies(self) -> dict[str, ConfidencePolicy]:
+        """Give what each agent does with doubtful answers; under the empty name plain models."""
+        default = self.confidence.over(ConfidencePolicy())
+        own = {name: agent.confidence.over(default) for name, agent in self.agents.items()}
+        return {"": default, **own}
 
     @property
     def check_book(self) -> CheckBook:

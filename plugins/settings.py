@@ -301,7 +301,19 @@ def _dangling(policy: Policy, deployments: list[Deployment]) -> Iterator[str]:
     for name in policy.prices:
         if name not in ids:
             yield f"sluice.prices.{name}: no deployment has this model_info.id"
+    yield from _without_judge(policy, groups)
     yield from _unlimited(policy, {d.provider for d in deployments})
+
+
+def _without_judge(policy: Policy, groups: set[str]) -> Iterator[str]:
+    known = groups | policy.agents.keys()
+    for name, agent in policy.agents.items():
+        judge = agent.grounding.judge
+        if judge is not None and judge not in known:
+            yield (
+                f"sluice.agents.{name}.grounding.judge: no agent or model group {judge!r}; known:"
+                f" {', '.join(sorted(known))}"
+            )
 
 
 def _unlimited(policy: Policy, providers: set[str]) -> Iterator[str]:
