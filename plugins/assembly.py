@@ -37,6 +37,7 @@ from plugins.cache.rules import Sealer
 from plugins.cache.sharing import Sharing
 from plugins.cache.stage import CacheStage
 from plugins.cache.store import CacheStore
+from plugins.core.asking import LateAsker
 from plugins.core.call import Attempt, Call
 from plugins.core.chain import Seals
 from plugins.core.clock import Clock, SystemClock
@@ -158,6 +159,7 @@ class Parts:
     poller: Poller
     telemetry: Telemetry
     host_spans: "HostSpans | None"
+    asker: LateAsker
 
     @property
     def witness(self) -> Witness:
@@ -353,6 +355,7 @@ def build(
         poller=Poller(metrics, polls),
         telemetry=ways,
         host_spans=_host_spans(configuration, ways),
+        asker=LateAsker(),
     )
 
 
