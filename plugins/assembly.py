@@ -44,7 +44,7 @@ from plugins.confidence.learned import Calibration
 from plugins.confidence.schema_stage import SchemaStage
 from plugins.confidence.stage import ConfidenceStage
 from plugins.core import apart
-from plugins.core.asking import Asker, NoAsker
+from plugins.core.asking import LateAsker
 from plugins.core.call import Attempt, Call
 from plugins.core.chain import Seals
 from plugins.core.clock import Clock, SystemClock
@@ -169,10 +169,10 @@ class Parts:
     drift: Watch
     drift_telling: Telling
     calibration: Calibration
-    asker: Asker
     poller: Poller
     telemetry: Telemetry
     host_spans: "HostSpans | None"
+    asker: LateAsker
 
     @property
     def witness(self) -> Witness:
@@ -417,10 +417,10 @@ def build(
         drift=drift,
         drift_telling=telling,
         calibration=calibration,
-        asker=NoAsker(),
         poller=Poller(metrics, polls),
         telemetry=ways,
         host_spans=_host_spans(configuration, ways),
+        asker=LateAsker(),
     )
 
 

@@ -40,7 +40,6 @@ _ALONE: Final = {
     Phase.CHECK_OUTPUT.value: "check output",
 }
 # What an enumeration's member is called takes 0.1 us to find out, and each step asks.
-_CHECK_INPUT: Final = Phase.CHECK_INPUT.value
 _CHECK_OUTPUT: Final = Phase.CHECK_OUTPUT.value
 _RECALL: Final = Phase.RECALL.value
 _UNASKED: Final = frozenset({"off", "bypass"})

@@ -2,8 +2,8 @@
 
 The SDK's encoder takes 20 us a span, most of a trace's cost; this one takes 2: most of what spans
 say has been said before, and its bytes are still there. Its results are compared with the SDK's,
-message by message, in `tests/unit/test_tracing_wire.py`. The fields are those of opentelemetry-proto
-1.x (`trace.proto`, `common.proto`, `resource.proto`).
+message by message, in `tests/unit/test_tracing_wire.py`. The fields are those of
+opentelemetry-proto 1.x (`trace.proto`, `common.proto`, `resource.proto`).
 """
 
 import struct
