@@ -26,7 +26,8 @@ from plugins.alerts.configuration import AlertsPolicy
 from plugins.alerts.delivery import Delivery
 from plugins.alerts.dispatch import Dispatcher
 from plugins.alerts.families import QUEUE
-from plugins.alerts.http import HttpPost
+from plugins.alerts.http import HttpPost, Undeliverable
+from plugins.alerts.notice import Outgoing
 from plugins.breaker import signals
 from plugins.breaker.changes import telling
 from plugins.breaker.rules import is_providers_fault
@@ -79,6 +80,7 @@ from plugins.lineage.erasure import Eraser
 from plugins.lineage.keys import KeyBox, TenantKeys
 from plugins.lineage.retention import Retention
 from plugins.lineage.stage import LineageStage
+from plugins.lineage.transit import KeyTransfer, TransitBox
 from plugins.lineage.trees import LineageStore
 from plugins.lineage.vault import TextVault
 from plugins.metrics import slots
@@ -109,8 +111,12 @@ from plugins.replicas.scrape import Scraper, metrics_urls
 from plugins.replicas.stage import ReplicasStage
 from plugins.review import backlog
 from plugins.review.backlog import Backlog
+from plugins.review.delivering import Carrier, Deliveries, Reply
+from plugins.review.docket import ReviewDocket
 from plugins.review.forgetting import ReviewForgetting
+from plugins.review.outbox import Outbox
 from plugins.review.rules import State
+from plugins.review.stage import ReviewStage
 from plugins.review.store import ReviewStore
 from plugins.review.work import Work
 from plugins.settings import Configuration, ConfigurationError, Deployment, Environment
@@ -163,6 +169,8 @@ class Parts:
     eraser: Eraser
     reviews: ReviewStore
     review_work: Work
+    docket: ReviewDocket
+    deliveries: Deliveries
     retention: Retention
 
     feedback: Recorder
@@ -263,7 +271,7 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     ),
     "replicas": lambda parts: ReplicasStage(parts.replicas, _is_servers_fault),
     "ledger": lambda parts: LedgerStage(
-        parts.prices, SettlementLog(parts.link, parts.spool), parts.witness
+        parts.prices, SettlementLog(parts.link, parts.spool), parts.witness, parts.docket
     ),
     "metrics": lambda parts: MetricsStage(
         parts.metrics, known_names(parts.configuration), parts.saved_by_provider
@@ -289,7 +297,10 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
         parts.asker,
         parts.logprob_groups,
     ),
-    # Hears answers as they are given.
+    # These two hear answers as they are given.
+    "review": lambda parts: ReviewStage(
+        parts.configuration.policy.reviews.sample, parts.configuration.policy.reviews.payload_bytes
+    ),
     "lineage": lambda parts: parts.listener,
     # The last: it keeps answers as all the others have left them.
     "cache": lambda parts: CacheStage(
@@ -328,7 +339,9 @@ def build(
     spool = Spool(environment.data_dir / "spool")
     hasher = KeyHasher(environment.secret)
     seals = Seals(environment.secret)
-    ledger = LedgerStore(engine, seals)
+    transit = TransitBox(environment.secret)
+    tenant_keys = TenantKeys(engine, KeyBox(environment.secret), clock)
+    ledger = LedgerStore(engine, seals, KeyTransfer(transit, tenant_keys))
     replicas, scraper = _replicas(configuration, clock)
     metrics, metrics_folder = _metrics(environment.data_dir / "metrics")
     alerts = _alerts(configuration.policy.alerts, link, metrics, clock)
@@ -372,7 +385,8 @@ def build(
     cached = CacheStore(
         RedisLink(own, clock) if own else link, sealer, configuration.policy.cache.policy, clock
     )
-    tenant_keys = TenantKeys(engine, KeyBox(environment.secret), clock)
+    stated = configuration.policy.reviews
+    work = Work(reviews, TextVault(tenant_keys), _stated(feedback), metrics=metrics)
     return Parts(
         configuration=configuration,
         environment=environment,
@@ -403,7 +417,19 @@ def build(
         tenant_keys=tenant_keys,
         lineage=LineageStore(engine),
         reviews=reviews,
-        review_work=Work(reviews, TextVault(tenant_keys), _stated(feedback)),
+        review_work=work,
+        docket=ReviewDocket(transit, stated.sample, stated.payload_bytes, metrics),
+        deliveries=Deliveries(
+            Outbox(engine),
+            work,
+            _carrier(HttpPost()),
+            environment.secret,
+            alerts,
+            metrics,
+            clock,
+            random.random,
+            patience_s=stated.webhook_hours * 3600,
+        ),
         eraser=Eraser(
             engine,
             seals,
@@ -521,6 +547,18 @@ def _alerts(policy: AlertsPolicy, link: RedisLink, metrics: Metrics, clock: Cloc
         Delivery(target, post, metrics, clock, random.random) for target in policy.targets()
     ]
     return Dispatcher(Claims(link, clock, policy.repeat_s), deliveries, metrics, clock)
+
+
+def _carrier(post: HttpPost) -> Carrier:
+    """Let the way of alerts carry decisions to tenants' webhooks too."""
+
+    async def carry(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+        try:
+            return Reply((await post(Outgoing(url, body, headers))).status)
+        except Undeliverable as error:
+            return Reply(None, str(error))
+
+    return carry
 
 
 def _circuits(

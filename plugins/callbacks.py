@@ -16,6 +16,7 @@ lineage = PluginSwitch("lineage")
 metrics = PluginSwitch("metrics")
 prompt_caching = PluginSwitch("prompt_caching")
 replicas = PluginSwitch("replicas")
+review = PluginSwitch("review")
 tracing = PluginSwitch("tracing")
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "metrics",
     "prompt_caching",
     "replicas",
+    "review",
     "tracing",
 ]

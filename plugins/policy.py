@@ -21,6 +21,7 @@ from plugins.cost.rules import GpuHour
 from plugins.grounding.configuration import GroundingIn
 from plugins.grounding.policy import GroundingPolicy, policy_of
 from plugins.lineage.texts import TextPolicy
+from plugins.review.sampling import Sample
 from plugins.tracing.sampling import Sampling
 
 LONGEST_SILENCE_S: Final = 600.0
@@ -305,6 +306,31 @@ class Lineage(Frozen):
         return TextPolicy(**self.model_dump())
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Reviews(Frozen):
+    """What comes into the review queue, and how decisions leave it.
+
+    Args:
+        sample_share: of answered calls that are drawn at random for a person to look at.
+        agents_sample_share: the share of agents that have another.
+        payload_bytes: characters kept of what a reviewer reads of one call; an answer that its
+            caller waits for is kept whole all the same.
+        webhook_hours: for how long a decision is sent to a tenant's webhook that does not take it.
+    """
+
+    sample_share: Share = 0.0
+    agents_sample_share: dict[str, Share] = {}
+    payload_bytes: int = Field(default=131_072, ge=4096, le=1_000_000)
+    webhook_hours: float = Field(default=24.0, gt=0, le=720)
+
+    @property
+    def sample(self) -> Sample:
+        """Give the draw as the queue's rules take it."""
+        return Sample(self.sample_share, self.agents_sample_share)
+
+
 class Policy(Frozen):
     """The `sluice:` section."""
 
@@ -319,6 +345,7 @@ class Policy(Frozen):
     metrics: MetricsPolicy = MetricsPolicy()
     tracing: Tracing = Tracing()
     lineage: Lineage = Lineage()
+    reviews: Reviews = Reviews()
     time_limits: TimeLimitsIn = TimeLimitsIn()
     checks: ChecksIn = {}
     confidence: ConfidenceIn = ConfidenceIn()

@@ -302,6 +302,11 @@ def _dangling(policy: Policy, deployments: list[Deployment]) -> Iterator[str]:
         if name not in ids:
             yield f"sluice.prices.{name}: no deployment has this model_info.id"
     yield from _without_judge(policy, groups)
+    for name in sorted(policy.reviews.agents_sample_share.keys() - policy.agents.keys()):
+        yield (
+            f"sluice.reviews.agents_sample_share.{name}: no agent of this name; known:"
+            f" {', '.join(sorted(policy.agents))}"
+        )
     yield from _unlimited(policy, {d.provider for d in deployments})
 
 

@@ -15,6 +15,8 @@ import typer
 from plugins.cli.output import CommandError
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     import httpx
 
 DEFAULT_URL: Final = "http://127.0.0.1:4000"
@@ -53,6 +55,32 @@ class Client:
         """Read something."""
         return self._ask("GET", path, params=params)
 
+    def download(self, path: str, params: Mapping[str, Any], to: "BinaryIO") -> int:
+        """Write what is read into a file as it comes; gives the number of lines.
+
+        Raises:
+            CommandError: when the gateway refuses, or breaks off.
+        """
+        import httpx
+
+        lines = 0
+        try:
+            with (
+                self._client() as client,
+                client.stream("GET", self._url + path, params=params) as answer,
+            ):
+                if not answer.is_success:
+                    read_answer(self._url, answer.status_code, answer.read())
+                for piece in answer.iter_bytes():
+                    lines += piece.count(b"\n")
+                    to.write(piece)
+        except httpx.HTTPError as error:
+            raise CommandError(
+                f"{self._url} broke off after {lines} lines ({_cause(error)}): what was written is"
+                " not whole; run it again"
+            ) from error
+        return lines
+
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Make or do something."""
         return self._ask("POST", path, json=body)
@@ -65,12 +93,7 @@ class Client:
         import httpx
 
         try:
-            with httpx.Client(
-                transport=self._transport,
-                headers={"authorization": f"Bearer {self._key}"},
-                timeout=TIMEOUT_S,
-                trust_env=urlsplit(self._url).hostname not in LOOPBACK,
-            ) as client:
+            with self._client() as client:
                 answer = client.request(method, self._url + path, **options)
         except httpx.HTTPError as error:
             raise CommandError(
@@ -78,6 +101,16 @@ class Client:
                 " or name yours with SLUICE_URL or --url"
             ) from error
         return read_answer(self._url, answer.status_code, answer.content)
+
+    def _client(self) -> "httpx.Client":
+        import httpx
+
+        return httpx.Client(
+            transport=self._transport,
+            headers={"authorization": f"Bearer {self._key}"},
+            timeout=TIMEOUT_S,
+            trust_env=urlsplit(self._url).hostname not in LOOPBACK,
+        )
 
 
 def connect(url: str, key_file: Path | None) -> Client:

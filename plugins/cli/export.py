@@ -1,4 +1,4 @@
-"""`sluice export`: an audit pack of a tenant's calls, and its verification by anybody."""
+"""`sluice export`: an audit pack of a tenant's calls, its verification, and decided reviews."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from plugins.cli import installation, output
-from plugins.cli.client import AsJson
+from plugins.cli.client import DEFAULT_URL, AsJson, KeyFile, Url, connect
 from plugins.cli.output import CommandError
 from plugins.cli.spend import checked_day
 
@@ -71,6 +71,37 @@ def verify(
             sealed = "its seal fits" if secret else "its seal needs SLUICE_SECRET"
             output.say(f"{count:,} records: as they were written; {sealed}")
     raise typer.Exit(1 if wrong else 0)
+
+
+@app.command()
+def reviews(
+    first: Annotated[str, typer.Option(metavar="DAY", help="First day of decisions, UTC.")],
+    last: Annotated[str, typer.Option(metavar="DAY", help="Last day, UTC, included.")],
+    to: Annotated[Path, typer.Option(metavar="FILE", help="Written anew.")],
+    tenant: Annotated[str | None, typer.Option(metavar="ID", help="Whose; else all.")] = None,
+    url: Url = DEFAULT_URL,
+    key_file: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write decided reviews as JSON lines, for ground truth and fine-tuning.
+
+    Needs an administrator's key. Texts are those of tenants that keep the text of their calls,
+    and masked.
+    """
+    with output.reporting(as_json=as_json):
+        params = {"first": checked_day("--first", first), "last": checked_day("--last", last)}
+        if tenant is not None:
+            params["tenant_id"] = tenant
+        client = connect(url, key_file)
+        try:
+            with to.open("wb") as file:
+                count = client.download("/sluice/reviews/export", params, file)
+        except OSError as error:
+            raise CommandError(f"--to {to}: {error.strerror or error}") from error
+        if as_json:
+            output.write_json({"items": count, "file": str(to)})
+        else:
+            output.say(f"{count:,} decided items in {to}")
 
 
 def _export(

@@ -95,6 +95,14 @@ def set_limits(
         ),
     ] = None,
     monthly_quota: Quota = None,
+    review_webhook: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Where decisions about held answers are sent, https; or `none`. Its secret is"
+            " shown once.",
+        ),
+    ] = None,
     url: Url = DEFAULT_URL,
     key_file: KeyFile = None,
     as_json: AsJson = False,
@@ -104,10 +112,12 @@ def set_limits(
         changes: dict[str, Any] = wanted(rpm, tpm) | _quota(monthly_quota)
         if keep_text_days is not None:
             changes["keep_text_days"] = _days(keep_text_days)
+        if review_webhook is not None:
+            changes["review_webhook_url"] = None if review_webhook == "none" else review_webhook
         if not changes:
             raise output.CommandError(
                 f"nothing to set: give --rpm or --tpm, each {HOW}, --monthly-quota"
-                " or --keep-text-days"
+                ", --keep-text-days or --review-webhook"
             )
         path = f"/sluice/tenants/{segment(tenant_id)}"
         made = connect(url, key_file).patch(path, changes)
@@ -118,9 +128,12 @@ def set_limits(
                 f"tenant {tenant_id}: requests a minute {shown(made['requests_per_minute'])},"
                 f" tokens a minute {shown(made['tokens_per_minute'])},"
                 f" quota in dollars a month {made['monthly_quota_usd'] or 'none'},"
-                f" text {_kept(made['keep_text_days'])};"
+                f" text {_kept(made['keep_text_days'])},"
+                f" webhook {output.plain(made['review_webhook_url'] or 'none')};"
                 " every worker follows within two seconds"
             )
+            if made["review_webhook_secret"]:
+                output.say(f"its secret, shown this once: {made['review_webhook_secret']}")
 
 
 def _days(text: str) -> int | None:

@@ -2,10 +2,17 @@
 
 import os
 import time
+from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 UUID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """Of any identifier in a path or query, anchored as JSON Schema wants it."""
+
+LONGEST_CALL: Final = timedelta(minutes=15)
+"""A call's row is written at its end: one that began longer ago is not about to appear."""
+CLOCKS_APART: Final = timedelta(minutes=1)
+"""By how much replicas' clocks may differ."""
 
 
 def new_call_id() -> str:
@@ -15,3 +22,17 @@ def new_call_id() -> str:
     value = value & ~(0x3 << 62) | 0x2 << 62
     digits = f"{value:032x}"
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def may_be_under_way(call_id: str, now: datetime) -> bool:
+    """Tell whether a call of this identifier may still be on its way to the ledger.
+
+    Args:
+        call_id: a UUID; version 7 says when the call began.
+        now: UTC.
+    """
+    identifier = UUID(call_id)
+    if identifier.version != 7:
+        return False
+    age_s = now.timestamp() - (identifier.int >> 80) / 1000
+    return -CLOCKS_APART.total_seconds() <= age_s <= LONGEST_CALL.total_seconds()

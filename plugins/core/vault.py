@@ -21,3 +21,34 @@ class Vault(Protocol):
             Unavailable: when the key cannot be had now.
         """
         ...
+
+
+class Envelope(Protocol):
+    """Seals texts on their way to where their tenant's key is at hand; needs no store."""
+
+    def seal(self, tenant_id: str, call_id: str, text: bytes) -> bytes:
+        """Seal a text; it opens for this tenant and call alone."""
+        ...
+
+
+class Transfer(Protocol):
+    """Takes texts out of their envelope and seals them with their tenant's own key."""
+
+    async def reseal(self, tenant_id: str, call_id: str, sealed: bytes) -> bytes | None:
+        """Seal with the tenant's key what came in an envelope.
+
+        Returns:
+            None when the envelope does not open, or the tenant's key was destroyed.
+
+        Raises:
+            Unavailable: when the key cannot be had now.
+        """
+        ...
+
+
+class NoTransfer:
+    """Nobody has keys: no text is kept."""
+
+    async def reseal(self, tenant_id: str, call_id: str, sealed: bytes) -> bytes | None:
+        """Give nothing."""
+        return None

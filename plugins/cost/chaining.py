@@ -25,6 +25,7 @@ from plugins.core.chain import (
     commitment,
     row_hash,
 )
+from plugins.cost.reviewing import Entering, enter, entering
 from plugins.store import erasing
 from plugins.store.tables import ledger, ledger_daily
 
@@ -122,12 +123,14 @@ class Prepared:
         written: its immutable columns as the chain hashes them.
         text: what was asked and answered, sealed, or None.
         expires_at: when that text goes.
+        review: its item of the review queue, or None.
     """
 
     row: dict[str, Any]
     written: bytes
     text: bytes | None = None
     expires_at: datetime | None = None
+    review: Entering | None = None
 
     @property
     def call_id(self) -> str:
@@ -169,6 +172,7 @@ def prepared_of(entry: Mapping[str, Any]) -> Prepared:
         text = row.pop("text", None)
         expires_at = datetime.fromisoformat(row.pop("text_expires_at")) if text else None
         sealed = base64.b64decode(text) if text else None
+        found = row.pop("review", None)
         context = commitment(salt, row)
         row["context_digest"] = _bytea(context)
         written = canonical(row)
@@ -176,7 +180,7 @@ def prepared_of(entry: Mapping[str, Any]) -> Prepared:
         raise Misfit(str(error) if isinstance(error, KeyError | Misfit) else "an entry") from None
     row["salt"] = _bytea(salt)
     row["layout"] = LAYOUT
-    return Prepared(row, written, sealed, expires_at)
+    return Prepared(row, written, sealed, expires_at, entering(row, found))
 
 
 async def make_heads(connection: AsyncConnection, seals: Seals, tenants: Sequence[str]) -> None:
@@ -217,6 +221,7 @@ async def record(connection: AsyncConnection, seals: Seals, prepared: Sequence[P
     await connection.execute(_INSERT, {"entries": rows})
     await _move(connection, seals, heads, {one.tenant_id for one in fresh})
     await _keep_texts(connection, fresh)
+    await enter(connection, [one.review for one in fresh if one.review is not None])
     await _erase_late(connection, seals, fresh, now)
 
 

@@ -18,16 +18,21 @@ _MAX_TEXT: Final = 256
 _NOTHING: Final[Mapping[str, Any]] = {}
 
 
-def encode(call: Call, evidence: Mapping[str, Any] = _NOTHING) -> bytes:
+def encode(
+    call: Call,
+    evidence: Mapping[str, Any] = _NOTHING,
+    review: Mapping[str, Any] | None = None,
+) -> bytes:
     """Write the ledger row of a call.
 
     Args:
         call: as it ended.
         evidence: what lineage adds (`core.lineage.Witness`).
+        review: its item of the review queue (`core.docket.Docket`).
 
     Returns:
-        One JSON object without newlines; its keys are columns of `store.tables.ledger`, and the
-        text that is to be kept.
+        One JSON object without newlines; its keys are columns of `store.tables.ledger`, the text
+        that is to be kept, and `review` where there is an item.
     """
     ended_s = call.ended_s if call.ended_s is not None else call.started_s
     first_byte_s = call.first_byte_s
@@ -81,6 +86,7 @@ def encode(call: Call, evidence: Mapping[str, Any] = _NOTHING) -> bytes:
             "verdict": call.verdict.value,
             "confidence": call.confidence,
             **evidence,
+            **({"review": review} if review is not None else {}),
         }
     )
 

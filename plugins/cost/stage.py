@@ -8,6 +8,7 @@ from typing import Any, Final
 from typing_extensions import override
 
 from plugins.core.call import Call
+from plugins.core.docket import Docket, NoDocket
 from plugins.core.errors import GatewayError, Unavailable
 from plugins.core.lineage import NoWitness, Witness
 from plugins.core.money import ZERO
@@ -26,14 +27,20 @@ class LedgerStage(Stage):
         prices: by deployment.
         log: where a settlement becomes durable.
         witness: says what was asked and answered.
+        docket: says what of it people shall look at.
     """
 
     name: str = "ledger"
 
     def __init__(
-        self, prices: Mapping[str, Price], log: SettlementLog, witness: Witness | None = None
+        self,
+        prices: Mapping[str, Price],
+        log: SettlementLog,
+        witness: Witness | None = None,
+        docket: Docket | None = None,
     ) -> None:
         self._witness: Final = witness or NoWitness()
+        self._docket: Final = docket or NoDocket()
         self._prices: Final = prices
         self._settlements: Final = log
 
@@ -59,7 +66,8 @@ class LedgerStage(Stage):
                 call.cost_note,
             )
         try:
-            await self._settlements.append(encode(call, await self._evidence(call)))
+            review = await self._docket.item(call)
+            await self._settlements.append(encode(call, await self._evidence(call), review))
         except Exception:  # noqa: BLE001 - see below
             # Neither Redis nor the disk took it, or it could not be written at all: whatever the
             # reason, an answer without its row is not given.

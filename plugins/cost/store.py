@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plugins.core.chain import Misfit, Seals
 from plugins.core.errors import NotFound
+from plugins.core.vault import NoTransfer, Transfer
 from plugins.cost import chaining
 from plugins.cost.chaining import HeadsMissing, Prepared
 from plugins.cost.spool import Spool
@@ -79,11 +80,13 @@ class LedgerStore:
     Args:
         engine: PostgreSQL.
         seals: seal the ends of the tenants' chains.
+        transfer: seals with the tenants' own keys what reviewers will read.
     """
 
-    def __init__(self, engine: AsyncEngine, seals: Seals) -> None:
+    def __init__(self, engine: AsyncEngine, seals: Seals, transfer: Transfer | None = None) -> None:
         self._engine: Final = engine
         self._seals: Final = seals
+        self._transfer: Final = transfer or NoTransfer()
 
     async def record(self, entries: Sequence[bytes]) -> None:
         """Insert settlements into their tenants' chains; one that is there is left as it is.
@@ -109,6 +112,8 @@ class LedgerStore:
                 await self._reject(entry, f"no column of the ledger can hold its {one}")
             else:
                 whole.append((entry, one))
+                if one.review is not None:
+                    await one.review.seal(self._transfer)
         if whole:
             await self._record_whole(whole)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from plugins.core.clock import Clock
 from plugins.core.errors import NotFound, Unavailable
-from plugins.feedback.rules import may_be_under_way
+from plugins.core.identifiers import may_be_under_way
 
 PATIENCE_S: Final = 3.0
 PAUSE_S: Final = 0.15

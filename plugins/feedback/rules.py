@@ -2,21 +2,14 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
-from uuid import UUID
 
 MAX_COMMENT: Final = 2_000
 MAX_REVIEWER: Final = 128
 MAX_NAME: Final = 256
 MAX_BATCH: Final = 100
 """Statements in one request."""
-
-LONGEST_CALL: Final = timedelta(minutes=15)
-"""A call's row is written at its end: one that began longer ago is not about to appear."""
-CLOCKS_APART: Final = timedelta(minutes=1)
-"""By how much replicas' clocks may differ."""
 
 
 class Kind(StrEnum):
@@ -112,17 +105,3 @@ def _digest(*parts: str | None) -> bytes:
         for part in parts
     )
     return hashlib.sha256(told).digest()
-
-
-def may_be_under_way(call_id: str, now: datetime) -> bool:
-    """Tell whether a call of this identifier may still be on its way to the ledger.
-
-    Args:
-        call_id: a UUID; version 7 says when the call began.
-        now: UTC.
-    """
-    identifier = UUID(call_id)
-    if identifier.version != 7:
-        return False
-    age_s = now.timestamp() - (identifier.int >> 80) / 1000
-    return -CLOCKS_APART.total_seconds() <= age_s <= LONGEST_CALL.total_seconds()

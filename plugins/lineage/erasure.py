@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -20,6 +21,9 @@ from plugins.store.database import transaction
 from plugins.store.tables import ledger_rejects, lineage_heads, tenants
 
 ERASED: Final = "[erased]"
+
+_SEALED: Final = re.compile(r'"(?:payload|text)":"[^"]*(?:",?|$)')
+"""What is sealed in a settlement, also one that was cut off there."""
 
 _log: Final = logging.getLogger("sluice.lineage")
 
@@ -146,7 +150,9 @@ def _cleaned(entry: str, tenant_id: str, subject: str, forms: set[str]) -> str |
     except (ValueError, RecursionError):
         read = None
     if not isinstance(read, dict):
-        # It cannot be read, so nobody can tell whose it is: the words themselves go.
+        # It cannot be read, so nobody can tell whose it is: the words themselves go, and what is
+        # sealed, which may hold them too.
+        entry = _SEALED.sub("", entry)
         for form in forms:
             entry = entry.replace(form, ERASED)
         return entry

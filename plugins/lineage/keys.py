@@ -45,7 +45,7 @@ class KeyBox:
         nonce, rest = wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:]
         try:
             return self._own.decrypt(nonce, rest, tenant_id.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):  # the latter for what is too short, such as an emptied key
             return None
 
 

@@ -92,5 +92,21 @@ def unseal(key: bytes, tenant_id: str, call_id: str, sealed: bytes) -> Text | No
         return None
 
 
+def resealed(old: bytes, new: bytes, tenant_id: str, call_id: str, sealed: bytes) -> bytes | None:
+    """Seal with another key what was sealed with an old one, as it is.
+
+    Returns:
+        None when it was not sealed with the old key for this tenant and call.
+    """
+    nonce, rest = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+    bound = _bound(tenant_id, call_id)
+    try:
+        packed = AESGCM(old).decrypt(nonce, rest, bound)
+    except (InvalidTag, ValueError):
+        return None
+    nonce = os.urandom(_NONCE_BYTES)
+    return nonce + AESGCM(new).encrypt(nonce, packed, bound)
+
+
 def _bound(tenant_id: str, call_id: str) -> bytes:
     return _LAYOUT + tenant_id.encode() + b"\n" + call_id.encode()

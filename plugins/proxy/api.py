@@ -25,6 +25,7 @@ from plugins.proxy.door import CALL_ID_KEY, OWN_PREFIX, PRINCIPAL_KEY
 from plugins.proxy.host_errors import not_found
 from plugins.proxy.refusals import refuse
 from plugins.review import routes as review_routes
+from plugins.review.export import ReviewExport
 from plugins.tenancy import routes as tenancy_routes
 from plugins.web.pages import CONSOLE, seen_elsewhere
 
@@ -107,7 +108,13 @@ def build_api(parts: Parts) -> FastAPI:
     app.include_router(cost_routes.router(parts.ledger, principal_of, parts.clock), prefix=prefix)
     app.include_router(
         tenancy_routes.router(
-            parts.tenants, principal_of, anyone, administrator, parts.catalogue_names, parts.clock
+            parts.tenants,
+            principal_of,
+            anyone,
+            administrator,
+            parts.catalogue_names,
+            parts.clock,
+            parts.environment.secret,
         ),
         prefix=prefix,
     )
@@ -141,7 +148,14 @@ def build_api(parts: Parts) -> FastAPI:
         feedback_routes.router(parts.feedback, principal_of, parts.clock), prefix=prefix
     )
     app.include_router(
-        review_routes.router(parts.reviews, parts.review_work, reviewer, principal_of),
+        review_routes.router(
+            parts.reviews,
+            parts.review_work,
+            ReviewExport(parts.engine, parts.review_work, _days_of_text(parts)),
+            reviewer,
+            principal_of,
+            administrator,
+        ),
         prefix=prefix,
     )
     app.include_router(confidence_routes.router(parts.calibration, administrator), prefix=prefix)
@@ -155,6 +169,11 @@ def build_api(parts: Parts) -> FastAPI:
     app.add_exception_handler(StarletteHTTPException, _on_http)
     app.add_exception_handler(Exception, _on_failure)
     return app
+
+
+def _days_of_text(parts: Parts) -> int:
+    """Give for how many days text is kept of tenants that say nothing themselves."""
+    return parts.configuration.policy.lineage.policy.days(None)
 
 
 async def _to_console() -> Response:

@@ -106,6 +106,8 @@ async def install() -> None:
             parts.limiter.run(),
             *([parts.telemetry.traces.run()] if parts.telemetry.traces else []),
             parts.retention.run(),
+            parts.review_work.run(),
+            parts.deliveries.run(),
             _open(door, application, parts, plugged),
         )
     )

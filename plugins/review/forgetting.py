@@ -44,6 +44,8 @@ class ReviewForgetting:
                     findings=[],
                     decision=emptied,
                     erased_at=func.now(),
+                    # Who has read the texts does not decide about them any more.
+                    version=review_items.c.version + 1,
                 )
             )
             return erased.rowcount

@@ -1,19 +1,26 @@
 """`/sluice/reviews`: the queue for reviewers' tools, and for callers what became of an answer."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from datetime import date, datetime
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from plugins.core.errors import InvalidRequest
 from plugins.core.identifiers import UUID_PATTERN
 from plugins.core.tenant import Principal, Role
 from plugins.review.dossier import Dossier
+from plugins.review.export import ReviewExport, Wanted
 from plugins.review.rules import Decision, State, checked
 from plugins.review.store import Reviewer, ReviewStore
 from plugins.review.work import Work
 
+NDJSON: Final = "application/x-ndjson"
+AGAIN_S: Final = 1
+LATER_S: Final = 15
+"""Seconds after which it is worth asking again: for the item, and for a person."""
 _ItemId = Annotated[str, Path(pattern=UUID_PATTERN, description="of the item")]
 
 
@@ -50,6 +57,7 @@ class WholeItemOut(ItemOut):
     prompt: list[PartOut] | None
     sources: list[PartOut] | None
     output: str | None
+    others: list[PartOut] | None = Field(description="further choices, calls of tools")
 
 
 class DecisionIn(BaseModel):
@@ -70,10 +78,13 @@ class DecisionIn(BaseModel):
 
 
 class VerdictOut(BaseModel):
-    """What became of an answer that was kept back."""
+    """What became of an answer that people look at."""
 
-    call_id: str
-    state: State
+    review_id: str | None = Field(description="null while the call is on its way to the queue")
+    call_id: str | None
+    state: State | Literal["pending"] = Field(
+        description="pending: the call ended a moment ago, or is not yours; ask again"
+    )
     text: str | None = Field(description="the answer to use; null while undecided, or if rejected")
     reason: str | None
     decided_at: datetime | None
@@ -88,16 +99,20 @@ def reviewer_of(principal: Principal) -> Reviewer:
 def router(  # noqa: C901 - registers routes; each is a function of its own
     store: ReviewStore,
     work: Work,
+    export: ReviewExport,
     reviewer: Callable[[Request], Principal],
     principal_of: Callable[[Request], Principal],
+    administrator: Callable[[Request], Principal],
 ) -> APIRouter:
     """Make the routes.
 
     Args:
         store: the queue.
         work: opens texts and takes decisions.
+        export: writes what was decided.
         reviewer: gives who calls, or raises when it is neither reviewer nor administrator.
         principal_of: gives who calls: a tenant, or an administrator.
+        administrator: gives who calls, or raises when it is no administrator.
     """
     api = APIRouter(tags=["reviews"])
 
@@ -115,6 +130,23 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         """List items, those that are due first in front."""
         rows = await store.items(reviewer_of(who), state or (), limit=limit, after=after)
         return [ItemOut(**row) for row in rows]
+
+    @api.get(
+        "/reviews/export",
+        dependencies=[Depends(administrator)],
+        response_class=StreamingResponse,
+        responses={200: {"content": {NDJSON: {}}, "description": "one decided item a line"}},
+    )
+    async def export_decided(  # pyright: ignore[reportUnusedFunction]
+        first: Annotated[date, Query(description="first day of decisions, UTC")],
+        last: Annotated[date, Query(description="last day, UTC, included")],
+        tenant_id: Annotated[str | None, Query(description="default: all tenants")] = None,
+    ) -> StreamingResponse:
+        """Write decided items as JSON lines; texts of tenants that keep them, masked."""
+        if first > last:
+            raise InvalidRequest(f"`first` ({first}) is after `last` ({last})", param="first")
+        wanted = Wanted(first, last, tenant_id)
+        return StreamingResponse(export.lines(wanted), media_type=NDJSON)
 
     @api.post("/reviews/next", responses={204: {"description": "nothing waits"}})
     async def claim_next(
@@ -157,27 +189,61 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
     async def verdict(  # pyright: ignore[reportUnusedFunction]
         who: Annotated[Principal, Depends(principal_of)],
         call_id: Annotated[str, Path(pattern=UUID_PATTERN)],
+        response: Response,
     ) -> VerdictOut:
         """Say what became of an answer of one's own that people look at."""
-        row = await store.of_call(who.tenant_id or None, call_id)
-        decision: dict[str, str] | None = row["decision"]
-        return VerdictOut(
-            call_id=row["call_id"],
-            state=State(row["state"]),
-            text=await work.released(row),
-            reason=(decision["reason"] or None) if decision else None,
-            decided_at=row["decided_at"],
-        )
+        row = await store.awaited(who.tenant_id or None, call_id)
+        return await _verdict(row, work, response, call_id=call_id)
+
+    @api.get("/reviews/{item_id}/answer")
+    async def answer(  # pyright: ignore[reportUnusedFunction]
+        who: Annotated[Principal, Depends(principal_of)], item_id: _ItemId, response: Response
+    ) -> VerdictOut:
+        """Say the same by the identifier that an answer's `x-sluice-review-id` names."""
+        row = await store.awaited_item(who.tenant_id or None, item_id)
+        return await _verdict(row, work, response, review_id=item_id)
 
     return api
 
 
+async def _verdict(
+    row: Mapping[str, Any] | None,
+    work: Work,
+    response: Response,
+    *,
+    call_id: str | None = None,
+    review_id: str | None = None,
+) -> VerdictOut:
+    undecided = row is None or row["decided_at"] is None
+    if undecided:
+        response.headers["retry-after"] = str(AGAIN_S if row is None else LATER_S)
+    if row is None:
+        return VerdictOut(
+            review_id=review_id,
+            call_id=call_id,
+            state="pending",
+            text=None,
+            reason=None,
+            decided_at=None,
+        )
+    decision: dict[str, str] | None = row["decision"]
+    return VerdictOut(
+        review_id=row["id"],
+        call_id=row["call_id"],
+        state=State(row["state"]),
+        text=await work.released(row),
+        reason=(decision["reason"] or None) if decision else None,
+        decided_at=row["decided_at"],
+    )
+
+
 def _whole(row: Mapping[str, Any], dossier: Dossier | None) -> WholeItemOut:
     if dossier is None:
-        return WholeItemOut(**row, prompt=None, sources=None, output=None)
+        return WholeItemOut(**row, prompt=None, sources=None, output=None, others=None)
     return WholeItemOut(
         **row,
         prompt=[PartOut(name=part.name, text=part.text) for part in dossier.prompt],
         sources=[PartOut(name=part.name, text=part.text) for part in dossier.sources],
         output=dossier.output,
+        others=[PartOut(name=part.name, text=part.text) for part in dossier.others],
     )

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, and_, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from plugins.core.errors import NotFound
+from plugins.core.identifiers import may_be_under_way
 from plugins.review.rules import (
     DECISIONS,
     Reason,
@@ -20,7 +22,7 @@ from plugins.review.rules import (
     why_not_decided,
 )
 from plugins.store.database import transaction
-from plugins.store.tables import review_items
+from plugins.store.tables import ledger, review_deliveries, review_items, tenants
 
 LEASE: Final = timedelta(minutes=15)
 """How long a claim holds without being renewed."""
@@ -39,6 +41,7 @@ class NewItem:
         holds: its caller waits for the decision.
         findings: of the checks, as JSON.
         payload: prompt, sources and output, sealed.
+        id: of the item, where it was told to somebody already.
     """
 
     call_id: str
@@ -49,6 +52,7 @@ class NewItem:
     holds: bool = False
     findings: Sequence[Mapping[str, Any]] = ()
     payload: bytes | None = None
+    id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +168,71 @@ class ReviewStore:
         Raises:
             NotFound: when there is no such item of that tenant.
         """
-        query = select(review_items).where(review_items.c.call_id == call_id)
+        row = await self._one(tenant_id, review_items.c.call_id == call_id)
+        if row is None:
+            raise NotFound(f"nobody looks at call {call_id!r}", code="review_not_found")
+        return row
+
+    async def awaited(self, tenant_id: str | None, call_id: str) -> Mapping[str, Any] | None:
+        """Read the item of a call that may have ended a moment ago; as `of_call`.
+
+        Returns:
+            None while the call is not recorded, and young enough to be on its way.
+        """
+        recorded = select(ledger.c.call_id).where(ledger.c.call_id == call_id)
+        if tenant_id is not None:
+            recorded = recorded.where(ledger.c.tenant_id == tenant_id)
+        async with transaction(self._engine) as connection:
+            # Before the item, which comes in the same transaction as its row.
+            is_recorded = (await connection.execute(recorded)).first() is not None
+            now = (await connection.execute(select(func.now()))).scalar_one()
+        row = await self._one(tenant_id, review_items.c.call_id == call_id)
+        if row is None and (is_recorded or not may_be_under_way(call_id, now)):
+            raise NotFound(f"nobody looks at call {call_id!r}", code="review_not_found")
+        return row
+
+    async def awaited_item(self, tenant_id: str | None, item_id: str) -> Mapping[str, Any] | None:
+        """Read an item of a tenant's calls by its own identifier; as `awaited`."""
+        row = await self._one(tenant_id, review_items.c.id == item_id)
+        if row is None:
+            async with transaction(self._engine) as connection:
+                now = (await connection.execute(select(func.now()))).scalar_one()
+            if not may_be_under_way(item_id, now):
+                raise NotFound(f"no review {item_id!r} of yours", code="review_not_found")
+        return row
+
+    async def unstated(self, limit: int, older: timedelta) -> list[Mapping[str, Any]]:
+        """List decided items whose decision has not become feedback.
+
+        Args:
+            limit: at most so many, in no order.
+            older: decided at least so long ago.
+        """
+        query = (
+            select(*_SHOWN)
+            .where(review_items.c.decided_at.is_not(None), review_items.c.stated_at.is_(None))
+            .where(review_items.c.decided_at <= func.now() - older)
+            .order_by(func.random())  # one that can never be passed on keeps nobody waiting
+            .limit(limit)
+        )
+        async with transaction(self._engine) as connection:
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
+    async def mark_stated(self, item_id: str) -> None:
+        """Note that a decision is feedback now."""
+        mark = update(review_items).where(review_items.c.id == item_id)
+        async with transaction(self._engine) as connection:
+            await connection.execute(mark.values(stated_at=func.now()))
+
+    async def _one(
+        self, tenant_id: str | None, wanted: ColumnElement[bool]
+    ) -> Mapping[str, Any] | None:
+        query = select(review_items).where(wanted)
         if tenant_id is not None:
             query = query.where(review_items.c.tenant_id == tenant_id)
         async with transaction(self._engine) as connection:
             row = (await connection.execute(query)).mappings().first()
-        if row is None:
-            raise NotFound(f"nobody looks at call {call_id!r}", code="review_not_found")
-        return dict(row)
+        return None if row is None else dict(row)
 
     async def claim(self, who: Reviewer, item_id: str) -> Mapping[str, Any]:
         """Take one item for oneself, or renew one's lease of it.
@@ -277,7 +338,9 @@ class ReviewStore:
         async with transaction(self._engine) as connection:
             row = (await connection.execute(change)).mappings().first()
             if row is not None:
-                return dict(row), True
+                decided = dict(row)
+                await _announce(connection, decided)
+                return decided, True
             standing = await _standing(connection, who, item_id)
             if not standing.repeats(who.key_id, taken.key):
                 raise why_not_decided(standing, who.key_id, version)
@@ -315,6 +378,7 @@ async def insert_items(connection: AsyncConnection, items: Sequence[NewItem]) ->
             "holds": item.holds,
             "findings": list(item.findings),
             "payload": item.payload,
+            "id": item.id or str(uuid4()),
         }
         for item in items
     ]
@@ -323,8 +387,20 @@ async def insert_items(connection: AsyncConnection, items: Sequence[NewItem]) ->
     return len(added.all())
 
 
+async def _announce(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
+    """Have the tenant's webhook told of a decision that somebody waits for."""
+    if not row["holds"]:
+        return
+    told = select(literal(row["id"], review_items.c.id.type), tenants.c.tenant_id).where(
+        tenants.c.tenant_id == row["tenant_id"], tenants.c.review_webhook_url.is_not(None)
+    )
+    await connection.execute(insert(review_deliveries).from_select(["item_id", "tenant_id"], told))
+
+
 _SHOWN: Final = [
-    column for column in review_items.columns if column.name not in {"payload", "answer"}
+    column
+    for column in review_items.columns
+    if column.name not in {"payload", "answer", "stated_at"}
 ]
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from plugins.core.chain import PERSONAL, Seals
 
-_GONE: Final = frozenset({*PERSONAL, "salt", "text"})
+_GONE: Final = frozenset({*PERSONAL, "salt", "text", "review"})
 _FOUND: Final = """WITH RECURSIVE found AS (
     SELECT call_id, started_at, erased_at FROM ledger WHERE tenant_id = :tenant AND {}
     UNION
@@ -39,6 +39,11 @@ _ERASE: Final = text(
 _TEXTS: Final = text("DELETE FROM lineage_texts WHERE call_id = ANY(:calls)").bindparams(
     bindparam("calls", type_=ARRAY(UUID(as_uuid=False)))
 )
+_REVIEWS: Final = text(
+    "UPDATE review_items SET payload = NULL, answer = NULL, findings = '[]', erased_at = :at,"
+    ' decision = decision || \'{"reason": ""}\', version = version + 1'
+    " WHERE call_id = ANY(:calls) AND erased_at IS NULL"
+).bindparams(bindparam("calls", type_=ARRAY(UUID(as_uuid=False))))
 _COUNT_TEXTS: Final = text(
     "SELECT count(*) FROM lineage_texts WHERE call_id = ANY(:calls)"
 ).bindparams(bindparam("calls", type_=ARRAY(UUID(as_uuid=False))))
@@ -130,6 +135,7 @@ async def erase(connection: AsyncConnection, seals: Seals, order: Order, found: 
         started = [moment for _, moment in found.calls]
         await connection.execute(_ERASE, calls | {"started": started, "at": order.at, "id": number})
         await connection.execute(_TEXTS, calls)
+        await connection.execute(_REVIEWS, calls | {"at": order.at})
     count = len(found.calls)
     seal = seals.erasure(order.tenant_id, order.subject, order.at, order.by, count)
     row = {

@@ -44,6 +44,9 @@ tenants: Final = Table(
     # Days for which the text of calls is kept: null for the policy's default, 0 for not at all.
     Column("keep_text_days", Integer),
     Column("monthly_quota_usd", _MONEY),
+    # Where decisions about held answers are sent; the salt is what the shared secret is made of.
+    Column("review_webhook_url", Text),
+    Column("review_webhook_salt", LargeBinary),
 )
 
 # One row: bumped in the transaction of every change to keys or tenants. The row's lock orders the
@@ -285,4 +288,20 @@ review_items: Final = Table(
     Column("answer", LargeBinary),
     Column("decision_key", Text),
     Column("erased_at", _MOMENT),
+    # When the decision became feedback about the call; null until it has.
+    Column("stated_at", _MOMENT),
+)
+
+# Decisions that a tenant's webhook is told of; made in the decision's transaction.
+review_deliveries: Final = Table(
+    "review_deliveries",
+    metadata,
+    Column("item_id", UUID(as_uuid=False), ForeignKey("review_items.id"), primary_key=True),
+    Column("tenant_id", Text, nullable=False),
+    Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("due_at", _MOMENT, nullable=False, server_default=func.now()),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("last_error", Text),
+    Column("delivered_at", _MOMENT),
+    Column("given_up_at", _MOMENT),
 )

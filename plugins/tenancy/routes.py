@@ -1,5 +1,6 @@
 """`/sluice/tenants`, `/sluice/keys`, `/sluice/me`: administration, and a tenant's own view."""
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,8 +13,9 @@ from plugins.core.clock import Clock
 from plugins.core.errors import InvalidRequest
 from plugins.core.limit import MOST, UNLIMITED, RateLimit
 from plugins.core.money import printed_usd
+from plugins.core.signing import SALT_BYTES, derived_secret
 from plugins.core.tenant import Principal, Role
-from plugins.tenancy.rules import TENANT_ID
+from plugins.tenancy.rules import TENANT_ID, webhook_url
 from plugins.tenancy.store import NewKey, TenantStore
 
 _KeyId = Annotated[str, Path(pattern=r"^[0-9A-Za-z]{10}$", description="public part of the key")]
@@ -72,6 +74,12 @@ _Usd = Annotated[Decimal, Field(gt=0, max_digits=24, decimal_places=12, allow_in
 _QUOTA: Final = "US dollars a calendar month (UTC) that warn when they are spent; null for no quota"
 
 
+_WEBHOOK: Final = (
+    "where decisions about held answers are sent, signed: https, or http to this machine; null for"
+    " nowhere. Setting it makes a new secret"
+)
+
+
 class _Tenant(_Limits):
     monthly_quota_usd: _Usd | None = Field(default=None, description=_QUOTA)
 
@@ -93,6 +101,12 @@ class TenantPatch(_Tenant):
         le=MOST_DAYS,
         description="days for which its calls' text is kept; 0: not at all; null: the default",
     )
+    review_webhook_url: str | None = Field(default=None, max_length=2048, description=_WEBHOOK)
+
+    @field_validator("review_webhook_url")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        return value if value is None else webhook_url(value)
 
 
 class TenantOut(BaseModel):
@@ -106,6 +120,15 @@ class TenantOut(BaseModel):
     tokens_per_minute: _Stated
     keep_text_days: int | None
     monthly_quota_usd: Annotated[str | None, BeforeValidator(_printed)] = Field(description=_QUOTA)
+    review_webhook_url: str | None = Field(description=_WEBHOOK)
+
+
+class ChangedTenantOut(TenantOut):
+    """A tenant as it is now."""
+
+    review_webhook_secret: str | None = Field(
+        default=None, description="of a webhook that was just set; the only time that it is shown"
+    )
 
 
 class KeyIn(_Limits):
@@ -161,6 +184,7 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
     administrator: Callable[[Request], Principal],
     names: Callable[[], tuple[frozenset[str], frozenset[str]]],
     clock: Clock,
+    secret: str,
 ) -> APIRouter:
     """Make the routes.
 
@@ -171,6 +195,7 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         administrator: gives who calls, or raises when it is no administrator.
         names: gives the agents and the models that exist.
         clock: tells what lies in the past.
+        secret: the installation's; webhooks' secrets are made of it.
     """
     api = APIRouter(tags=["tenancy"])
     admin = [Depends(administrator)]
@@ -189,11 +214,17 @@ def router(  # noqa: C901 - registers routes; each is a function of its own
         return [TenantOut(**row) for row in await store.list_tenants()]
 
     @api.patch("/tenants/{tenant_id}", dependencies=admin)
-    async def change_tenant(tenant_id: _TenantId, change: TenantPatch) -> TenantOut:  # pyright: ignore[reportUnusedFunction]
-        """Suspend a tenant or let it in, give it other limits or a quota, or keep its text."""
-        own = {"active", "keep_text_days", "monthly_quota_usd"}
+    async def change_tenant(tenant_id: _TenantId, change: TenantPatch) -> ChangedTenantOut:  # pyright: ignore[reportUnusedFunction]
+        """Suspend a tenant or let it in, change its limits, quota, webhook, or what is kept."""
+        own = {"active", "keep_text_days", "monthly_quota_usd", "review_webhook_url"}
         changes = _named(change, change.model_dump(include=own, exclude_unset=True))
-        return TenantOut(**await store.change_tenant(tenant_id, changes))
+        salt = None
+        if "review_webhook_url" in changes:
+            salt = os.urandom(SALT_BYTES) if changes["review_webhook_url"] else None
+            changes["review_webhook_salt"] = salt
+        shown = derived_secret(secret, tenant_id, salt) if salt else None
+        row = await store.change_tenant(tenant_id, changes)
+        return ChangedTenantOut(**row, review_webhook_secret=shown)
 
     @api.post("/keys", status_code=201, dependencies=admin)
     async def create_key(wanted: KeyIn) -> NewKeyOut:  # pyright: ignore[reportUnusedFunction]

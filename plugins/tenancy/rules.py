@@ -8,7 +8,9 @@ import string
 import zlib
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
 
 from plugins.core.errors import GatewayError, Unauthenticated
 from plugins.core.tenant import Principal
@@ -135,3 +137,29 @@ def _checksum(text: str) -> str:
         value, digit = divmod(value, len(_ALPHABET))
         digits.append(_ALPHABET[digit])
     return "".join(digits)
+
+
+def webhook_url(text: str) -> str:
+    """Give an address that decisions may be sent to: they hold what a candidate is told.
+
+    Raises:
+        ValueError: when it is none, is not encrypted, or names a user or a fragment.
+    """
+    try:
+        parts = urlsplit(text)
+        host, sound = parts.hostname or "", parts.port != 0
+    except ValueError:
+        host, sound, parts = "", False, urlsplit("")
+    private = parts.scheme == "https" or (parts.scheme == "http" and _is_here(host))
+    if not (sound and host and private) or parts.username or parts.fragment:
+        raise ValueError("is no such address; write it like https://host/path, without a user")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("holds stray characters; write it as it is sent")
+    return text
+
+
+def _is_here(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -31,6 +31,9 @@ PID = os.getpid()
 """Of the worker, which imports this itself."""
 SOFT_REJECT = "soft-reject"
 """A session whose answers the probe finds not good enough."""
+HOLD = "hold"
+"""A session whose answers the probe keeps back until a person has decided."""
+HELD_BACK = b'{"object":"sluice.review","state":"pending"}'
 
 
 def _note(stage: str, phase: str, call: Call, **more: object) -> None:
@@ -48,6 +51,11 @@ def _cued(call: Call, stage: str, phase: str) -> GatewayError | None:
     if call.context.session == f"{CUE}{stage}.{phase}":
         return Forbidden(f"refused on cue in {phase}", code="refused_on_cue")
     return None
+
+
+def _answer_in(body: bytes) -> Answer:
+    choices = orjson.loads(body)["choices"]
+    return Answer(tuple(choice["message"]["content"] for choice in choices))
 
 
 class ProbeStage(Stage):
@@ -81,7 +89,15 @@ class ProbeStage(Stage):
         _note(self.name, "check_output", call, size=len(answer))
         if call.context.session == SOFT_REJECT:
             call.verdict, call.confidence = Verdict.SOFT_REJECT, 0.4
-            call.findings.append(Finding(self.name, "unfounded", Action.FLAG, "answer.years"))
+            call.findings.append(Finding(self.name, "unfounded", Action.FLAG, "answer:0-4"))
+            call.ask_review(Reason.SOFT_REJECT)
+        if call.context.session == HOLD:
+            call.ask_review(Reason.HELD)
+        if call.review is not None:
+            call.headers["x-sluice-review-id"] = call.review.id
+            call.answer = call.answer or _answer_in(answer)
+            call.shareable = False
+            return HELD_BACK if call.review.holds else None
         return _cued(call, self.name, "check_output")
 
     def check_chunk(self, call: Call, frame: bytes) -> bytes | GatewayError | None:

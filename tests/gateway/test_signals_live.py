@@ -20,7 +20,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from plugins.alerts.webhook import SIGNATURE, TIMESTAMP, verify
+from plugins.core.signing import SIGNATURE, TIMESTAMP, verify
 from plugins.metrics import slots
 from tests.gateway.receivers import Came, Receiver
 from tests.gateway.running import ROOT, Gateway, eventually, free_port, running

@@ -20,7 +20,7 @@ from tests.making import PATIENT_S
 EMPTIED = (
     *("ledger", "ledger_rejects", "ledger_daily", "keys", "tenants"),
     *("lineage_heads", "lineage_texts", "tenant_keys", "erasures"),
-    *("ai_feedback", "ai_conversions", "review_items", "quota_notices"),
+    *("ai_feedback", "ai_conversions", "review_items", "review_deliveries", "quota_notices"),
 )
 
 

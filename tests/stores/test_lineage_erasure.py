@@ -2,6 +2,8 @@
 """After an erasure no byte of the subject is left: not in a table, a key, a spool or an export."""
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,11 +22,15 @@ from plugins.cache.forgetting import CacheForgetting
 from plugins.cache.rules import CachePolicy, Sealer
 from plugins.cache.sharing import Sharing
 from plugins.cache.store import CacheStore, Slot
+from plugins.core.answer import Answer
 from plugins.core.call import Call, Context
 from plugins.core.clock import SystemClock
 from plugins.core.errors import NotFound
+from plugins.core.review import Reason, ReviewRequest
+from plugins.core.source import Source
 from plugins.core.verdict import Action, Finding
 from plugins.cost.drain import Drain
+from plugins.cost.entry import encode
 from plugins.cost.spool import Spool
 from plugins.cost.stage import LedgerStage
 from plugins.cost.store import LedgerStore, SettlementLog
@@ -34,12 +40,25 @@ from plugins.lineage.keys import KeyBox, TenantKeys
 from plugins.lineage.retention import Retention
 from plugins.lineage.stage import LineageStage
 from plugins.lineage.texts import TextPolicy, unseal
+from plugins.lineage.transit import KeyTransfer, TransitBox
 from plugins.lineage.trees import LineageStore
+from plugins.lineage.vault import TextVault
 from plugins.lineage.verify import verify
+from plugins.review.docket import ReviewDocket
+from plugins.review.dossier import decoded
+from plugins.review.forgetting import ReviewForgetting
+from plugins.review.sampling import Sample
 from plugins.store.redis import RedisLink
-from plugins.store.tables import erasures, ledger, ledger_rejects, lineage_texts, tenants
+from plugins.store.tables import (
+    erasures,
+    ledger,
+    ledger_rejects,
+    lineage_texts,
+    review_items,
+    tenants,
+)
 from tests.making import SEALS, SECRET, a_call
-from tests.remembering import SetClock
+from tests.remembering import RememberedMetrics, SetClock
 
 SUBJECT = "jane.doe@example.com"
 CLOCK = SystemClock()
@@ -63,15 +82,20 @@ class World:
     def __init__(self, engine: AsyncEngine, link: RedisLink, redis: Redis, folder: Path) -> None:
         self.engine, self.redis, self.folder = engine, redis, folder
         self.spool = Spool(folder / "spool")
-        self.store = LedgerStore(engine, SEALS)
         self.keys = TenantKeys(engine, KeyBox(SECRET), CLOCK)
+        transit = TransitBox(SECRET)
+        self.store = LedgerStore(engine, SEALS, KeyTransfer(transit, self.keys))
         self.stage = LineageStage(self.keys, TextPolicy(keep_text=True))
         self.log = SettlementLog(link, self.spool)
-        self.ledger = LedgerStage({}, self.log, self.stage)
+        self.docket = ReviewDocket(transit, Sample(), 100_000, RememberedMetrics())
+        self.ledger = LedgerStage({}, self.log, self.stage, self.docket)
+        self.vault = TextVault(self.keys)
         self.drain = Drain(link, self.spool, self.store, engine, CLOCK)
         self.cache = CacheStore(link, SEALER, CachePolicy(), CLOCK)
         self.sharing = Sharing(self.cache, Copies(CLOCK), CLOCK)
-        self.eraser = Eraser(engine, SEALS, CacheForgetting(self.cache, SEALER), CLOCK)
+        self.eraser = Eraser(
+            engine, SEALS, CacheForgetting(self.cache, SEALER), CLOCK, ReviewForgetting(engine)
+        )
 
     async def settle(self, call: Call, answer: bytes = b'{"answer": "yes"}') -> Call:
         """Take a call through lineage's phases and the ledger's."""
@@ -203,8 +227,6 @@ async def test_what_is_still_on_its_way_is_erased_as_it_is_recorded(world: World
     else:
         parent, late = janes(), None
         await world.stage.prepare(parent)
-        from plugins.cost.entry import encode
-
         await world.spool.append(encode(parent, await world.stage.evidence(parent)))
         world.spool.close_file()
     await world.eraser.erase("acme", SUBJECT, by="test")
@@ -263,8 +285,6 @@ async def test_a_tenant_that_does_not_exist_is_named(world: World) -> None:
 
 
 async def test_settlements_that_were_set_aside_lose_their_subject(world: World) -> None:
-    from plugins.cost.entry import encode
-
     bad = encode(janes()).replace(b'"input_tokens":250', b'"input_tokens":-1')
     await world.store.record([bad, bad[:-40], b'{"tenant_id": "globex", "subject": "jane"}'])
     assert "ledger_rejects.entry" in await world.found_in()
@@ -280,8 +300,6 @@ async def test_settlements_that_were_set_aside_lose_their_subject(world: World) 
 async def test_a_settlement_that_is_set_aside_after_the_erasure_comes_without_its_subject(
     world: World,
 ) -> None:
-    from plugins.cost.entry import encode
-
     bad = encode(janes()).replace(b'"input_tokens":250', b'"input_tokens":-1')
     await world.eraser.erase("acme", SUBJECT, by="test")
     for _ in range(2):
@@ -409,3 +427,133 @@ async def test_kept_text_opens_for_its_tenant_and_call_alone_and_goes_in_time(
 async def _texts(world: World) -> int:
     async with world.engine.connect() as connection:
         return len((await connection.execute(select(lineage_texts.c.call_id))).all())
+
+
+def looked_at(**changes: Any) -> Call:
+    """A call about the subject that a person shall look at, and whose caller waits."""
+    answer = Answer((f"{SUBJECT} fits", f"{SUBJECT} does not"), (f'{{"to": "{SUBJECT}"}}',))
+    request = ReviewRequest([Reason.SOFT_REJECT, Reason.HELD])
+    return janes(answer=answer, sources=(Source("resume", SUBJECT),), review=request, **changes)
+
+
+async def _items(world: World) -> dict[str, Any]:
+    async with world.engine.connect() as connection:
+        return {row.call_id: row for row in await connection.execute(select(review_items))}
+
+
+def _sealed_parts(lines: list[bytes]) -> list[bytes]:
+    """Give what a settlement carries to a reviewer, out of its base64."""
+    found = (json.loads(line)["review"] for line in lines)
+    return [base64.b64decode(item["payload"]) for item in found]
+
+
+@pytest.mark.spec("10.2", "14.2")
+async def test_an_item_comes_with_its_row_and_is_nowhere_in_clear(world: World) -> None:
+    call = await world.settle(looked_at(findings=[]))
+    stream = await world.redis.xrange("sluice:{ledger}:settlements")
+    [on_its_way] = _sealed_parts([fields[b"e"] for _, fields in stream])
+    assert SUBJECT.encode() not in on_its_way
+    await world.recorded()
+    item = (await _items(world))[call.id]
+    assert call.review is not None
+    assert (item.id, item.holds, item.state) == (call.review.id, True, "open")
+    assert item.reasons == ["soft_reject", "held"]
+    assert (item.due_at - item.created_at).total_seconds() == 15 * 60
+    sealed = bytes(item.payload)
+    assert sealed != on_its_way
+    assert await world.vault.open("acme", call.id, on_its_way) is None
+    text = await world.vault.open("acme", call.id, sealed)
+    assert text is not None
+    dossier = decoded(text)
+    assert dossier.output == f"{SUBJECT} fits"
+    assert [part.name for part in dossier.others] == ["choice 2", "tool call 1"]
+    assert dossier.sources[0].text == SUBJECT
+    assert not await world.found_in(f"{SUBJECT} fits")
+
+
+async def test_a_call_that_is_recorded_twice_has_one_item(world: World) -> None:
+    entry = encode(call := looked_at(), {}, await world.docket.item(call))
+    await world.store.record([entry, entry])
+    await world.store.record([entry])
+    assert len(await _items(world)) == 1
+
+
+@pytest.mark.spec("14.2")
+@pytest.mark.parametrize("order", ["recorded first", "erased first", "in a spool file"])
+async def test_an_erased_subjects_items_lose_their_texts_also_when_they_come_late(
+    world: World, order: str
+) -> None:
+    call = looked_at()
+    if order == "in a spool file":
+        await world.spool.append(encode(call, {}, await world.docket.item(call)))
+        world.spool.close_file()
+    else:
+        await world.settle(call)
+    if order == "recorded first":
+        await world.recorded()
+    await world.eraser.erase("acme", SUBJECT, by="test")
+    await world.recorded()
+    item = (await _items(world))[call.id]
+    assert (item.payload, item.answer, item.findings, item.state) == (None, None, [], "open")
+    assert item.erased_at is not None
+    assert item.version == 2
+    assert await world.found_in() == set()
+
+
+async def test_a_late_childs_item_goes_with_its_parent(world: World) -> None:
+    parent = await world.settle(janes())
+    await world.recorded()
+    child = child_of(parent, review=ReviewRequest([Reason.FLAG]), answer=Answer((SUBJECT,)))
+    await world.eraser.erase("acme", SUBJECT, by="test")
+    await world.settle(child)
+    await world.recorded()
+    assert (await _items(world))[child.id].payload is None
+
+
+async def test_an_item_of_a_tenant_whose_key_was_destroyed_comes_without_texts(
+    world: World,
+) -> None:
+    await world.settle(looked_at(context=Context("john")))
+    await world.recorded()
+    async with world.engine.begin() as connection:
+        await connection.execute(text("UPDATE tenant_keys SET wrapped = ''"))
+    fresh = TenantKeys(world.engine, KeyBox(SECRET), CLOCK)
+    store = LedgerStore(world.engine, SEALS, KeyTransfer(TransitBox(SECRET), fresh))
+    late = looked_at(context=Context("john"))
+    await store.record([encode(late, {}, await world.docket.item(late))])
+    assert (await _items(world))[late.id].payload is None
+    before = next(item for key, item in (await _items(world)).items() if key != late.id)
+    assert await TextVault(fresh).open("acme", before.call_id, bytes(before.payload)) is None
+
+
+async def test_a_settlement_that_was_set_aside_loses_its_item_too(world: World) -> None:
+    call = looked_at()
+    entry = encode(call, {}, await world.docket.item(call))
+    bad = entry.replace(b'"input_tokens":250', b'"input_tokens":-1')
+    cut = bad[: bad.index(b'"payload":"') + 100]
+    await world.store.record([bad, cut])
+    await world.eraser.erase("acme", SUBJECT, by="test")
+    async with world.engine.connect() as connection:
+        kept = (await connection.execute(select(ledger_rejects.c.entry))).scalars().all()
+    assert len(kept) == 2
+    assert not any(json.loads(entry)["review"] for entry in kept if entry.endswith("}"))
+    assert not any('"payload":"' in entry for entry in kept)
+
+
+@pytest.mark.parametrize(
+    "review",
+    [
+        {},
+        "flag",
+        {"id": "x", "reasons": ["flag"], "holds": False},
+        {"id": "0" * 36, "reasons": [], "holds": False},
+    ],
+)
+async def test_an_item_that_cannot_be_read_costs_nobody_the_row(
+    world: World, review: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    call = janes()
+    await world.store.record([encode(call, {}, review)])
+    assert call.id in await _rows(world)
+    assert await _items(world) == {}
+    assert "review item that cannot be read" in caplog.text

@@ -14,8 +14,9 @@ from plugins.alerts.alertmanager import AlertmanagerSender, label_name
 from plugins.alerts.log import LogSender
 from plugins.alerts.notice import Notice
 from plugins.alerts.slack import SlackSender, escaped
-from plugins.alerts.webhook import SIGNATURE, TIMESTAMP, WebhookSender, sign, verify
+from plugins.alerts.webhook import WebhookSender
 from plugins.core.alerts import Alert
+from plugins.core.signing import SIGNATURE, TIMESTAMP, sign, verify
 
 AT = datetime(2026, 11, 24, 12, 0, 0, 250_000, tzinfo=UTC)
 SINCE = AT - timedelta(minutes=7)

@@ -12,19 +12,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from plugins.core.errors import GatewayError, InvalidRequest, NotFound, Unavailable
-from plugins.core.identifiers import new_call_id
+from plugins.core.identifiers import CLOCKS_APART, LONGEST_CALL, may_be_under_way, new_call_id
 from plugins.core.tenant import Principal, Role
 from plugins.feedback.bodies import ConversionIn, Entity, FeedbackIn
 from plugins.feedback.finding import MOST_WAITING, PATIENCE_S, Finder, FoundCall
 from plugins.feedback.recorder import Recorder
 from plugins.feedback.rules import (
-    CLOCKS_APART,
-    LONGEST_CALL,
     Conversion,
     Kind,
     Stage,
     Statement,
-    may_be_under_way,
 )
 from tests.making import NOON
 from tests.remembering import RememberedMetrics, SetClock
