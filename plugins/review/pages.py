@@ -236,7 +236,7 @@ class _Desk:
     ) -> Response:
         """Show one item; with a draft, as it was typed."""
         dossier = await self._work.read(row)
-        # In a thread: a long JSON answer takes a third of a second, and calls are answered meanwhile.
+        # In a thread: a long JSON answer takes 0.2 s, and calls are answered meanwhile.
         reading = await asyncio.to_thread(read, row["findings"], dossier)
         return await asyncio.to_thread(
             self._pages.page,

@@ -2,13 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import update
+from sqlalchemy import Delete, Update, delete, update
 
 from plugins.core.clock import SystemClock
 from plugins.core.identifiers import new_call_id
@@ -20,6 +20,7 @@ from plugins.review.store import NewItem, ReviewStore
 from plugins.store.database import create_engine
 from plugins.store.tables import review_items
 
+T = TypeVar("T")
 INJECTION = (
     "<script>window.hacked = 1</script><img src=x onerror='window.hacked = 2'>"
     "<svg/onload=window.hacked=3>\"'></textarea></pre><b id=injected>bold</b>{{ 7*7 }}"
@@ -47,7 +48,6 @@ class Case:
     age: timedelta = timedelta(minutes=3)
     holds: bool = False
     erased: bool = False
-    call_id: str = field(default_factory=new_call_id)
 
 
 def finding(check: str, code: str, where: str = "", **more: Any) -> dict[str, Any]:
@@ -205,19 +205,42 @@ def plain(name: str, output: str = "She worked at Acme since 2011.", **more: Any
     return Case(name, Dossier(prompt=(Part("user", "Since when?"),), output=output), **more)
 
 
-def copies(cases: Sequence[Case] = ALL) -> list[Case]:
-    """The same items once more, of other calls."""
-    return [replace(case, call_id=new_call_id()) for case in cases]
+def many(count: int) -> list[Case]:
+    """Items that are due one after the other."""
+    return [plain(f"agent_{n}", age=timedelta(minutes=count - n)) for n in range(count)]
+
+
+def in_thread(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine apart from this thread, in which Playwright's loop runs."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def stock(database_url: str, secret: str, tenant_id: str, cases: Sequence[Case]) -> dict[str, str]:
-    """Put items into the queue; gives their identifiers by name.
+    """Put items into the queue; gives their identifiers by name."""
+    return in_thread(_stock(database_url, secret, tenant_id, cases))
 
-    In a thread of its own: Playwright's loop runs in this one.
-    """
-    with ThreadPoolExecutor(1) as thread:
-        made = thread.submit(asyncio.run, _stock(database_url, secret, tenant_id, cases))
-        return made.result()
+
+def change(database_url: str, item_id: str, **values: Any) -> None:
+    """Let something happen to an item that takes its time otherwise."""
+    wanted = update(review_items).where(review_items.c.id == item_id).values(**values)
+    in_thread(_execute(database_url, wanted))
+
+
+def clear(database_url: str, tenant_ids: Sequence[str]) -> None:
+    """Empty the queues of the tests' own tenants."""
+    in_thread(
+        _execute(database_url, delete(review_items).where(review_items.c.tenant_id.in_(tenant_ids)))
+    )
+
+
+async def _execute(database_url: str, statement: Delete | Update) -> None:
+    engine = create_engine(database_url)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(statement)
+    finally:
+        await engine.dispose()
 
 
 async def _stock(
@@ -229,13 +252,13 @@ async def _stock(
         store, now = ReviewStore(engine), datetime.now(UTC)
         ids: dict[str, str] = {}
         for case in cases:
-            payload = None
+            call_id, payload = new_call_id(), None
             if case.dossier is not None and not case.erased:
-                payload = await vault.seal(tenant_id, case.call_id, encoded(case.dossier))
+                payload = await vault.seal(tenant_id, call_id, encoded(case.dossier))
             await store.add(
                 [
                     NewItem(
-                        case.call_id,
+                        call_id,
                         tenant_id,
                         case.name,
                         case.reasons,
@@ -246,7 +269,7 @@ async def _stock(
                     )
                 ]
             )
-            ids[case.name] = (await store.of_call(tenant_id, case.call_id))["id"]
+            ids[case.name] = (await store.of_call(tenant_id, call_id))["id"]
             if case.erased:
                 gone = update(review_items).where(review_items.c.id == ids[case.name])
                 async with engine.begin() as connection:
