@@ -1,7 +1,9 @@
 """The console as an application of its own: who signed in, and errors as pages."""
 
+import re
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -15,19 +17,25 @@ from plugins.proxy.host_errors import not_found
 from plugins.review import pages as review_pages
 from plugins.review.pages import Visitor
 from plugins.review.store import ReviewStore
+from plugins.review.words import told
 from plugins.review.work import Work
 from plugins.tenancy.store import KeyDirectory
 from plugins.web import routes as web_routes
-from plugins.web.pages import SIGN_IN, Pages, seen_elsewhere
+from plugins.web.pages import HEADERS, SIGN_IN, Pages, seen_elsewhere
+from plugins.web.routes import page_or_start
 from plugins.web.session import COOKIE, Session, Sessions
 
 _TITLES: Final = {
     400: "That did not arrive whole",
-    403: "Not allowed",
-    404: "Nothing here",
+    403: "That was not done",
+    404: "There is nothing here",
+    405: "There is nothing here",
     409: "Somebody was faster",
-    503: "Not just now",
+    500: "The gateway failed at this",
 }
+
+
+_ITEM: Final = re.compile(r".*/reviews/[0-9a-f-]{36}")
 
 
 class SignInNeeded(Exception):  # noqa: N818 - named for what is needed
@@ -74,40 +82,64 @@ def _visitor(
             raise SignInNeeded
         if principal.role is Role.TENANT:
             raise SignInNeeded
-        return Visitor(principal, session)
+        request.state.visitor = Visitor(principal, session)
+        return request.state.visitor
 
     return visitor
 
 
 def _handle_errors(app: FastAPI, pages: Pages) -> None:
-    def said(error: GatewayError, status: int) -> Response:
-        title = _TITLES.get(status, "That failed")
-        return pages.page("message.html", status, title=title, message=error.message)
+    def said(request: Request, error: GatewayError, status: int) -> Response:
+        visitor: Visitor | None = getattr(request.state, "visitor", None)
+        words = told(error)
+        known = words.text != error.message
+        return pages.page(
+            "message.html",
+            status,
+            **(visitor.shown() if visitor else {}),
+            title=words.title if known else _TITLES.get(status, "That did not work"),
+            message=words.text,
+            again=request.url.path if request.method == "GET" and status >= 500 else None,
+        )
 
     async def on_sign_in(request: Request, error: Exception) -> Response:
-        answer = seen_elsewhere(SIGN_IN)
-        if request.headers.get("hx-request"):
-            answer.headers["hx-redirect"] = SIGN_IN
-        return answer
+        return await _asked_to_sign_in(request, pages)
 
     async def on_refusal(request: Request, error: Exception) -> Response:
         assert isinstance(error, GatewayError)  # noqa: S101 - registered for this class only
-        return said(error, error.status)
+        return said(request, error, error.status)
 
     async def on_invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for it only
         where = ".".join(str(part) for part in error.errors()[0]["loc"][1:])[:64]
-        return said(InvalidRequest(f"`{where}` of the form cannot be taken as it is"), 400)
+        refusal = InvalidRequest(f"`{where}` cannot be taken as it is. Go back and try again.")
+        return said(request, refusal, 400)
 
     async def on_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, StarletteHTTPException)  # noqa: S101 - registered for it only
-        return said(not_found(request.url.path), error.status_code)
+        return said(request, not_found(request.url.path), error.status_code)
 
     async def on_failure(request: Request, error: Exception) -> Response:
-        return said(GatewayError("the gateway failed at this; it is in its log"), 500)
+        text = "It is in the gateway's log. Try again; if it happens once more, tell your operator."
+        return said(request, GatewayError(text), 500)
 
     app.add_exception_handler(SignInNeeded, on_sign_in)
     app.add_exception_handler(GatewayError, on_refusal)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(StarletteHTTPException, on_http)
     app.add_exception_handler(Exception, on_failure)
+
+
+async def _asked_to_sign_in(request: Request, pages: Pages) -> Response:
+    """Send a visitor to the sign-in, and from there back; what they were sending is shown again."""
+    page = _ITEM.match(request.url.path)
+    then = page_or_start(page.group() if page else request.url.path)
+    ask = f"{SIGN_IN}?{urlencode({'then': then})}"
+    if request.method != "POST":
+        if not request.headers.get("hx-request"):
+            return seen_elsewhere(ask)
+        # A script follows a redirect unseen: htmx goes where this header says.
+        return Response(None, 401, {**HEADERS, "hx-redirect": ask})
+    form = await request.form()
+    written = {name: str(form.get(name, "")) for name in ("reason", "text")}
+    return pages.page("session_over.html", 401, ask=ask, written=written)

@@ -145,6 +145,37 @@ class ReviewStore:
                 )
             return [dict(row) for row in (await connection.execute(query)).mappings()]
 
+    async def decided(
+        self, who: Reviewer, *, limit: int = 50, before: str | None = None
+    ) -> list[Mapping[str, Any]]:
+        """List decided items, the newest decision first, without their texts.
+
+        Args:
+            who: sees only what they may.
+            limit: at most so many.
+            before: identifier of the last item of the page before.
+
+        Raises:
+            NotFound: when they may see no such last item.
+        """
+        query = (
+            select(*_SHOWN)
+            .where(_seen_by(who), review_items.c.decided_at.is_not(None))
+            .order_by(review_items.c.decided_at.desc(), review_items.c.id.desc())
+            .limit(limit)
+        )
+        async with transaction(self._engine) as connection:
+            if before is not None:
+                last = select(review_items.c.decided_at).where(review_items.c.id == before)
+                at = await connection.scalar(last.where(_seen_by(who)))
+                if at is None:
+                    raise _unknown(before)
+                query = query.where(
+                    tuple_(review_items.c.decided_at, review_items.c.id)
+                    < tuple_(literal(at), literal(before, review_items.c.id.type))
+                )
+            return [dict(row) for row in (await connection.execute(query)).mappings()]
+
     async def item(self, who: Reviewer, item_id: str) -> Mapping[str, Any]:
         """Read one item, with its texts.
 

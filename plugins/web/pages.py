@@ -1,6 +1,7 @@
 """Renders the console's pages, with the headers that keep a browser from doing anything else."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,16 @@ def _age(moment: datetime, now: datetime | None = None) -> str:
     return f"in {words}" if away > timedelta() else f"{words} ago"
 
 
+def _apart(moment: datetime, now: datetime | None = None) -> str:
+    """Say how far away a moment is, in either direction."""
+    return _span(abs(moment - (now or datetime.now(UTC))))
+
+
+def _clock(moment: datetime) -> str:
+    """Say a moment in full, in UTC."""
+    return f"{moment.astimezone(UTC):%-d %b %Y, %H:%M} UTC"
+
+
 def _span(length: timedelta) -> str:
     minutes = int(length.total_seconds() // 60)
     for unit, size in (("d", 1440), ("h", 60)):
@@ -62,8 +73,12 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters["age"] = _age
+        self._environment.filters.update(age=_age, apart=_apart, clock=_clock)
         self._environment.globals["version"] = _version()  # pyright: ignore[reportArgumentType]
+
+    def know(self, **words: Callable[..., object]) -> None:
+        """Let templates call functions by these names."""
+        self._environment.globals.update(words)  # pyright: ignore[reportArgumentType, reportCallIssue]
 
     def page(self, template: str, status: int = 200, **context: Any) -> HTMLResponse:
         """Render one page.
@@ -71,10 +86,10 @@ class Pages:
         Args:
             template: its file.
             status: of the answer.
-            context: what the template shows; `session` and `who` are for the layout.
+            context: what the template shows; `session`, `who` and `whose` are for the layout.
         """
         body = self._environment.get_template(template).render(
-            {"session": None, "who": None, "notice": None, **context}
+            {"session": None, "who": None, "whose": None, **context}
         )
         return HTMLResponse(body, status, HEADERS)
 

@@ -70,6 +70,24 @@ async def test_pages_follow_one_another_without_gap_or_repetition(store: ReviewS
     assert len(seen) == len(set(seen)) == 11
 
 
+async def test_decided_items_are_listed_newest_first_page_by_page(store: ReviewStore) -> None:
+    await store.add([_item(minutes=n) for n in range(5)])
+    await store.add([_item(tenant="other"), _item(minutes=9)])
+    decided: list[str] = []
+    for _ in range(5):
+        row = await store.claim_next(ANNA)
+        assert row is not None
+        await store.decide(ANNA, row["id"], row["version"], _yes(str(row["id"])))
+        decided.insert(0, str(row["id"]))
+    seen: list[str] = []
+    while page := await store.decided(ANNA, limit=2, before=seen[-1] if seen else None):
+        seen += [str(item["id"]) for item in page]
+    assert seen == decided
+    assert await store.decided(Reviewer("cleo", "other")) == []
+    with pytest.raises(NotFound):
+        await store.decided(Reviewer("cleo", "other"), before=decided[0])
+
+
 async def test_a_claimed_item_is_nobody_elses_until_its_lease_is_over(engine: AsyncEngine) -> None:
     store = ReviewStore(engine, lease=timedelta(milliseconds=300))
     await store.add([_item()])
