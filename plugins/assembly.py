@@ -6,6 +6,7 @@ Read this first: `STAGES` is the way of a call, in code.
 import logging
 import os
 import random
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -37,6 +38,13 @@ from plugins.cache.rules import Sealer
 from plugins.cache.sharing import Sharing
 from plugins.cache.stage import CacheStage
 from plugins.cache.store import CacheStore
+from plugins.confidence import learned
+from plugins.confidence.labels import Labels
+from plugins.confidence.learned import Calibration
+from plugins.confidence.schema_stage import SchemaStage
+from plugins.confidence.stage import ConfidenceStage
+from plugins.core import apart
+from plugins.core.asking import Asker, NoAsker
 from plugins.core.call import Attempt, Call
 from plugins.core.chain import Seals
 from plugins.core.clock import Clock, SystemClock
@@ -63,6 +71,7 @@ from plugins.feedback.forgetting import FeedbackForgetting
 from plugins.feedback.recorder import Recorder
 from plugins.feedback.rules import Kind, Statement
 from plugins.feedback.store import FeedbackStore, Thumb
+from plugins.grounding.stage import GroundingStage
 from plugins.limits.readings import used_ratios
 from plugins.limits.stage import LimitPolicy, LimitsStage
 from plugins.limits.store import Limiter
@@ -88,6 +97,10 @@ from plugins.metrics.polling import Poll, Poller
 from plugins.metrics.sampler import Reading, Sampler
 from plugins.metrics.stage import Known, MetricsStage
 from plugins.metrics.words import DOOR_CODES
+from plugins.moderation.api_client import ModerationClient
+from plugins.moderation.api_stage import ModerationStage
+from plugins.moderation.configuration import endpoint_of, stated
+from plugins.moderation.output_stage import OutputStage
 from plugins.prompt_caching.stage import PromptCachingStage
 from plugins.quota import watch as quota_watch
 from plugins.quota.store import QuotaStore
@@ -155,6 +168,9 @@ class Parts:
     feedback: Recorder
     drift: Watch
     drift_telling: Telling
+    moderation: ModerationClient
+    calibration: Calibration
+    asker: Asker
     poller: Poller
     telemetry: Telemetry
     host_spans: "HostSpans | None"
@@ -197,9 +213,24 @@ class Parts:
         price = self.prices.get(call.deployment or "")
         return price.saved_of(call.usage) if price else ZERO
 
+    @property
+    def logprob_groups(self) -> frozenset[str]:
+        """Name the model groups all of whose deployments give their tokens' probabilities."""
+        silent = {d.model_name for d in self.deployments if not _tells_logprobs(d)}
+        return frozenset(d.model_name for d in self.deployments) - silent
+
     def count_refusal(self, code: str) -> None:
         """Count a request that was refused before it was a call."""
         self.metrics.add(DOOR_REFUSALS, among(code, DOOR_CODES))
+
+
+def _tells_logprobs(deployment: Deployment) -> bool:
+    # Anthropic has no such thing; `model_info: {supports_logprobs: false}` says it of others.
+    stated = deployment.stated.get("supports_logprobs", True) is not False
+    return stated and deployment.mode == "chat" and deployment.provider in _WITH_LOGPROBS
+
+
+_WITH_LOGPROBS: Final = frozenset({"openai", "azure", "vllm"})
 
 
 def _is_servers_fault(attempt: Attempt) -> bool:
@@ -234,6 +265,32 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     ),
     "tracing": lambda parts: _tracing(parts),
     "drift": lambda parts: DriftStage(parts.drift, parts.drift_telling),
+    # Begins before a provider is asked, and judges the answer after all that may mend it.
+    "moderation": lambda parts: ModerationStage(
+        parts.configuration.policy.check_book,
+        parts.configuration.policy.moderation.policy,
+        parts.moderation,
+        parts.alerts,
+    ),
+    # The judges, in order: each sees the answer as those before it have left it.
+    "schema": lambda parts: SchemaStage(
+        parts.configuration.policy.check_book,
+        parts.configuration.policy.confidence_policies,
+        parts.asker,
+    ),
+    "toxicity": lambda parts: OutputStage(parts.configuration.policy.check_book),
+    "grounding": lambda parts: GroundingStage(
+        parts.configuration.policy.check_book,
+        parts.configuration.policy.grounding_policies,
+        parts.asker,
+    ),
+    "confidence": lambda parts: ConfidenceStage(
+        parts.configuration.policy.check_book,
+        parts.configuration.policy.confidence_policies,
+        parts.calibration,
+        parts.asker,
+        parts.logprob_groups,
+    ),
     # Hears answers as they are given.
     "lineage": lambda parts: parts.listener,
     # The last: it keeps answers as all the others have left them.
@@ -265,6 +322,7 @@ def build(
         abilities: by model group.
     """
     clock = SystemClock()
+    sys.setswitchinterval(apart.GIVE_WAY_S)
     engine = create_engine(environment.database_url)
     link = RedisLink(environment.redis_url, clock)
     spool = Spool(environment.data_dir / "spool")
@@ -288,6 +346,12 @@ def build(
     drift = Watch(configuration.modes, clock)
     telling = Telling(link, metrics, alerts)
     heard = _heard(drift, telling) if "drift" in configuration.plugins else None
+    calibration = Calibration(
+        Labels(engine, practice=bool(environment.practice)),
+        configuration.agents,
+        configuration.modes,
+        clock,
+    )
     polls = (
         Poll(
             "quality",
@@ -300,6 +364,7 @@ def build(
             QuotaWatch(QuotaStore(engine), link, alerts, clock).read,
         ),
         Poll("the review queue", backlog.EVERY_S, Backlog(engine).read),
+        Poll("labels of confidence", learned.EVERY_S, calibration.read),
     )
     readings.append(Reading(drift_families.DETECTED, _shown(drift)))
     sealer = Sealer(environment.secret)
@@ -350,6 +415,9 @@ def build(
         feedback=feedback,
         drift=drift,
         drift_telling=telling,
+        moderation=_moderation(configuration, clock, metrics),
+        calibration=calibration,
+        asker=NoAsker(),
         poller=Poller(metrics, polls),
         telemetry=ways,
         host_spans=_host_spans(configuration, ways),
@@ -377,6 +445,28 @@ def known_names(configuration: Configuration) -> Known:
         stages=frozenset(STAGES),
         tenants=frozenset(configuration.policy.metrics.tenants),
     )
+
+
+def _moderation(configuration: Configuration, clock: Clock, metrics: Metrics) -> ModerationClient:
+    """Make the client of the moderation endpoint: the deployment of its own model group.
+
+    Raises:
+        ConfigurationError: when the gate is on and there is no such group.
+    """
+    model = configuration.policy.moderation.model
+    deployments = configuration.deployments.values()
+    found = next((d for d in deployments if d.model_name == model), None)
+    if found is None and "moderation" in configuration.plugins:
+        raise ConfigurationError(
+            [
+                f"sluice.moderation.model: no model group {model!r} in model_list; add it, or take"
+                " the gate `moderation` out of `guardrails`"
+            ]
+        )
+    url = endpoint_of(found.api_base if found else None, os.environ)
+    key = stated(found.api_key if found else None, os.environ)
+    name = found.model.rpartition("/")[2] if found else model
+    return ModerationClient(url, key, name, clock, metrics)
 
 
 def _replicas(configuration: Configuration, clock: Clock) -> tuple[Board, Scraper]:

@@ -10,13 +10,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from plugins.alerts.configuration import AlertsPolicy
 from plugins.breaker.rules import BreakerPolicy
 from plugins.cache.rules import CachePolicy
+from plugins.confidence.configuration import ConfidenceIn
+from plugins.confidence.rules import ConfidencePolicy
 from plugins.core.agent import TimeLimits
 from plugins.core.checks import DEFAULTS as CHECKS
 from plugins.core.checks import CheckBook, CheckRule, Mode, OnFailure
 from plugins.core.limit import MOST, RateLimit
 from plugins.core.metrics import NONE, OTHER
 from plugins.cost.rules import GpuHour
+from plugins.grounding.configuration import GroundingIn
+from plugins.grounding.policy import GroundingPolicy, policy_of
 from plugins.lineage.texts import TextPolicy
+from plugins.moderation.configuration import ModerationIn
 from plugins.tracing.sampling import Sampling
 
 LONGEST_SILENCE_S: Final = 600.0
@@ -89,7 +94,7 @@ class Cache(Frozen):
         return CachePolicy(**self.model_dump())
 
 
-class CheckIn(Frozen):
+class CheckRuleIn(Frozen):
     """What one check does (`core.checks.CheckRule`); a bare word is its action."""
 
     action: Mode
@@ -120,13 +125,13 @@ def _is_word(value: object) -> bool:
     return value is False or isinstance(value, str)
 
 
-def _known_checks(value: dict[str, CheckIn]) -> dict[str, CheckIn]:
+def _known_checks(value: dict[str, CheckRuleIn]) -> dict[str, CheckRuleIn]:
     if unknown := sorted(value.keys() - CHECKS.keys()):
         raise ValueError(f"no check {unknown[0]!r}; known: {', '.join(sorted(CHECKS))}")
     return value
 
 
-ChecksIn = Annotated[dict[str, CheckIn], AfterValidator(_known_checks)]
+ChecksIn = Annotated[dict[str, CheckRuleIn], AfterValidator(_known_checks)]
 
 
 class AgentPolicy(Frozen):
@@ -136,6 +141,8 @@ class AgentPolicy(Frozen):
     time_limits: TimeLimitsIn = TimeLimitsIn()
     cache: AgentCache = AgentCache()
     checks: ChecksIn = {}
+    grounding: GroundingIn = GroundingIn()
+    confidence: ConfidenceIn = ConfidenceIn()
 
 
 class GpuHourRow(Frozen):
@@ -312,8 +319,24 @@ class Policy(Frozen):
     metrics: MetricsPolicy = MetricsPolicy()
     tracing: Tracing = Tracing()
     lineage: Lineage = Lineage()
+    moderation: ModerationIn = ModerationIn()
     time_limits: TimeLimitsIn = TimeLimitsIn()
     checks: ChecksIn = {}
+    confidence: ConfidenceIn = ConfidenceIn()
+
+    @property
+    def grounding_policies(self) -> dict[str, GroundingPolicy]:
+        """Give what each agent's answers must rest on."""
+        return {
+            name: agent.grounding.over(policy_of({}, name)) for name, agent in self.agents.items()
+        }
+
+    @property
+    def confidence_policies(self) -> dict[str, ConfidencePolicy]:
+        """Give what each agent does with doubtful answers; under the empty name plain models."""
+        default = self.confidence.over(ConfidencePolicy())
+        own = {name: agent.confidence.over(default) for name, agent in self.agents.items()}
+        return {"": default, **own}
 
     @property
     def check_book(self) -> CheckBook:

@@ -52,6 +52,8 @@ class Deployment(BaseModel):
     mode: str = "chat"
     api_base: str | None = None
     """As it stands in the file: an address, or `os.environ/NAME`."""
+    api_key: str | None = Field(default=None, repr=False)
+    """Likewise."""
     stated: dict[str, Any] = {}
     """All of `model_info`: what the operator says of the model, over LiteLLM's list."""
 
@@ -233,6 +235,7 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
             "id": info.get("id"),
             "mode": info.get("mode", "chat"),
             "api_base": params.get("api_base"),
+            "api_key": params.get("api_key"),
             "stated": info,
         }
         try:
@@ -279,7 +282,19 @@ def _dangling(policy: Policy, deployments: list[Deployment]) -> Iterator[str]:
     for name in policy.prices:
         if name not in ids:
             yield f"sluice.prices.{name}: no deployment has this model_info.id"
+    yield from _without_judge(policy, groups)
     yield from _unlimited(policy, {d.provider for d in deployments})
+
+
+def _without_judge(policy: Policy, groups: set[str]) -> Iterator[str]:
+    known = groups | policy.agents.keys()
+    for name, agent in policy.agents.items():
+        judge = agent.grounding.judge
+        if judge is not None and judge not in known:
+            yield (
+                f"sluice.agents.{name}.grounding.judge: no agent or model group {judge!r}; known:"
+                f" {', '.join(sorted(known))}"
+            )
 
 
 def _unlimited(policy: Policy, providers: set[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "alerts": "Try the senders of alerts.",
     "limits": "Show what is used of each limit of requests and tokens a minute.",
     "feedback": "State and sum what people say of answers, and what became of candidates.",
+    "confidence": "Show how well confidence is calibrated, by agent and model.",
     "spend": "Show what was spent, by day, agent or model.",
     "lineage": "Show the calls that a call came of, and what came of it.",
     "erase": "Erase a person from the calls of a tenant.",

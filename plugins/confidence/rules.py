@@ -184,6 +184,15 @@ def _share(value: Any) -> float | None:
 # -- what follows ----------------------------------------------------------------------------------
 
 
+class Logprobs(StrEnum):
+    """When providers are asked for their tokens' probabilities."""
+
+    AUTO = "auto"
+    """For structured answers, of which they tell most."""
+    ALWAYS = "always"
+    OFF = "off"
+
+
 class SoftReject(StrEnum):
     """What is done with an answer that is not sure enough."""
 
@@ -203,13 +212,29 @@ class ConfidencePolicy:
         threshold: confidence below which an answer is soft-rejected, 0..1.
         soft_reject: what is done then.
         sample_within: how far below or above the threshold further samples are worth their cost.
-        samples: how many answers there are then, the first one included.
+        samples: how many answers there are then, the first one included; each costs a call, so
+            that none is asked for unless somebody says so.
+        logprobs: when the tokens' probabilities are asked for.
+        repair: a structured answer that breaks its schema is asked for once more.
+        buffer: structured streams are held back until they are whole, so that they can be mended.
     """
 
     threshold: float = THRESHOLD
     soft_reject: SoftReject = SoftReject.ANNOTATE
     sample_within: float = 0.1
-    samples: int = 3
+    samples: int = 1
+    logprobs: Logprobs = Logprobs.AUTO
+    repair: bool = True
+    buffer: bool = False
+
+    @property
+    def needs_whole(self) -> bool:
+        """Tell whether a doubtful answer must not have been seen when it is found doubtful."""
+        return self.soft_reject is not SoftReject.ANNOTATE
+
+    def holds_structured(self, *, stream: bool) -> bool:
+        """Tell whether a structured answer is whole before the client has any of it."""
+        return not stream or self.buffer or self.needs_whole
 
     def verdict(self, confidence: Confidence) -> Verdict:
         """Judge an answer: soft-rejected below the threshold, allowed at it."""

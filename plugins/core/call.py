@@ -79,6 +79,8 @@ class Usage:
         return not (self.input_tokens or self.output_tokens or self.characters or self.audio_s)
 
 
+RAW_CONFIDENCE: Final = "raw_confidence"
+"""In `Call.signals`, and in the `variants` of its row: how sure it is before calibration."""
 EMPTY_ANSWER: Final = "EmptyAnswer"
 """Error class of an answer without content."""
 HOST_REFUSED: Final = "HostRefused"
@@ -274,6 +276,8 @@ class Call:
     """That a person shall look at it, and why."""
     inner: bool = False
     """A check asked for it on behalf of another call: it is not judged itself."""
+    hides_logprobs: bool = False
+    """Log-probabilities were asked for on the gateway's own account: the client gets none."""
     recalled: Recalled | None = None
     refusal: GatewayError | None = None
     outcome: Outcome | None = None
@@ -289,7 +293,7 @@ class Call:
     content_type: str = ""
     """Of the answer, once it is being given."""
     known: bool = False
-    """Its answer is at hand before `reserve`: no provider will be asked."""
+    """Its answer is at hand, from `prepare` or `reserve` on: no provider will be asked."""
     cache_control: str = ""
     """The client's `Cache-Control`."""
     variants: dict[str, str] = field(default_factory=dict[str, str])

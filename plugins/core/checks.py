@@ -69,6 +69,8 @@ DEFAULTS: Final[Checks] = {
     "moderation": CheckRule(Mode.BLOCK, OnFailure.OPEN, 3.0),
     "groundedness": CheckRule(Mode.FLAG),
     "toxicity": CheckRule(Mode.FLAG),
+    # Secrets and numbers of persons in an answer that the prompt does not have.
+    "pii_output": CheckRule(Mode.FLAG),
     "bias": CheckRule(Mode.FLAG),
     "schema": CheckRule(Mode.OBSERVE),
     "confidence": CheckRule(Mode.FLAG),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from plugins.core.call import Attempt, Call, Outcome
+from plugins.core.call import RAW_CONFIDENCE, Attempt, Call, Outcome
 from plugins.core.money import printed_usd
 from plugins.core.verdict import Finding
 
@@ -77,12 +77,22 @@ def encode(call: Call, evidence: Mapping[str, Any] = _NOTHING) -> bytes:
             "trace_id": call.trace.trace_id or None,
             "findings": [_finding(finding) for finding in call.findings],
             "excerpts": [finding.excerpt for finding in call.findings] or None,
-            "variants": call.variants,
+            "variants": _variants(call),
             "verdict": call.verdict.value,
             "confidence": call.confidence,
             **evidence,
         }
     )
+
+
+def _variants(call: Call) -> Mapping[str, str]:
+    """Give what decided the answer, and its confidence before calibration.
+
+    Calibration is fitted on the raw figure (`confidence.labels`); the column holds what the client
+    was told. In `Call.variants` it would be part of the cache's key.
+    """
+    raw = call.signals.get(RAW_CONFIDENCE)
+    return call.variants if raw is None else {**call.variants, RAW_CONFIDENCE: f"{raw:.6f}"}
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

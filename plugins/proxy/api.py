@@ -13,6 +13,7 @@ from plugins.assembly import Parts, limit_policy
 from plugins.breaker import routes as breaker_routes
 from plugins.cache import routes as cache_routes
 from plugins.cache.report import CacheReport
+from plugins.confidence import routes as confidence_routes
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest
 from plugins.core.tenant import Principal, Role
 from plugins.cost import routes as cost_routes
@@ -143,6 +144,7 @@ def build_api(parts: Parts) -> FastAPI:
         review_routes.router(parts.reviews, parts.review_work, reviewer, principal_of),
         prefix=prefix,
     )
+    app.include_router(confidence_routes.router(parts.calibration, administrator), prefix=prefix)
     console = build_console(
         parts.directory, parts.environment.secret, parts.reviews, parts.review_work, parts.clock
     )

@@ -307,5 +307,5 @@ def test_an_answer_of_which_nothing_is_known_is_not_rejected_for_that() -> None:
 def test_samples_are_worth_their_cost_only_near_the_threshold(
     value: float, basis: tuple[Signal, ...], wanted: bool
 ) -> None:
-    assert ConfidencePolicy().wants_samples(_sure(value, *basis)) is wanted
-    assert not ConfidencePolicy(samples=1).wants_samples(_sure(value, *basis))
+    assert ConfidencePolicy(samples=3).wants_samples(_sure(value, *basis)) is wanted
+    assert not ConfidencePolicy().wants_samples(_sure(value, *basis))
