@@ -100,7 +100,9 @@ from plugins.metrics.words import DOOR_CODES
 from plugins.moderation.api_client import ModerationClient
 from plugins.moderation.api_stage import ModerationStage
 from plugins.moderation.configuration import endpoint_of, stated
+from plugins.moderation.length import CountTokens
 from plugins.moderation.output_stage import OutputStage
+from plugins.moderation.stage import InputChecksStage
 from plugins.prompt_caching.stage import PromptCachingStage
 from plugins.quota import watch as quota_watch
 from plugins.quota.store import QuotaStore
@@ -137,6 +139,7 @@ class Parts:
     environment: Environment
     prices: Mapping[str, Price]
     abilities: Mapping[str, Abilities]
+    count_tokens: CountTokens
     clock: Clock
     engine: AsyncEngine
     link: RedisLink
@@ -239,6 +242,12 @@ def _is_servers_fault(attempt: Attempt) -> bool:
 
 STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     "agents": lambda parts: AgentsStage(parts.catalogue, parts.abilities),
+    # Gates stand under `guardrails:`; what they find holds before anything is sent or kept.
+    "input_checks": lambda parts: InputChecksStage(
+        parts.configuration.policy.check_book,
+        parts.count_tokens,
+        parts.configuration.policy.limits.prompt_tokens,
+    ),
     "limits": lambda parts: LimitsStage(
         parts.limiter,
         limit_policy(parts.configuration),
@@ -312,6 +321,7 @@ def build(
     environment: Environment,
     prices: Mapping[str, Price],
     abilities: Mapping[str, Abilities],
+    count_tokens: CountTokens,
 ) -> Parts:
     """Make one worker's parts; nothing connects before its first use.
 
@@ -320,6 +330,7 @@ def build(
         environment: where the stores are.
         prices: by deployment.
         abilities: by model group.
+        count_tokens: counts a text's tokens exactly; blocks.
     """
     clock = SystemClock()
     sys.setswitchinterval(apart.GIVE_WAY_S)
@@ -378,6 +389,7 @@ def build(
         environment=environment,
         prices=prices,
         abilities=abilities,
+        count_tokens=count_tokens,
         clock=clock,
         engine=engine,
         link=link,

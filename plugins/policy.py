@@ -194,10 +194,11 @@ class PriceRow(Frozen):
 
 
 class Limits(Frozen):
-    """Bounds of what one request may bring, bytes."""
+    """Bounds of what one request may bring: bytes, and tokens of a prompt (SPEC 10.1)."""
 
     body_bytes: int = Field(default=2_000_000, gt=0, le=50_000_000)
     audio_bytes: int = Field(default=26_214_400, gt=0, le=100_000_000)
+    prompt_tokens: int = Field(default=10_000, ge=1, le=1_000_000)
 
 
 class Breaker(Frozen):

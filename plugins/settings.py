@@ -90,11 +90,24 @@ class Environment(Frozen):
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Everything `proxy_config.yaml` says, checked."""
+    """Everything `proxy_config.yaml` says, checked.
+
+    Args:
+        policy: the `sluice` section.
+        deployments: by id.
+        plugins: names of those that `callbacks` and `guardrails` switch on.
+        host_loggers: LiteLLM sends what happens to loggers of its own.
+    """
 
     policy: Policy
     deployments: dict[str, Deployment]
     plugins: tuple[str, ...]
+    host_loggers: bool = False
+
+    @property
+    def host_reports(self) -> bool:
+        """Tell whether anything of LiteLLM's shows what guardrails found."""
+        return self.host_loggers or self.policy.tracing.host_spans
 
     @property
     def modes(self) -> dict[str, str]:
@@ -148,13 +161,22 @@ def load(
     faults: list[str] = []
     deployments = _deployments(raw, faults)
     policy = _policy(raw.get("sluice"), faults, os.environ if environ is None else environ)
-    callbacks = _listing(_mapping(raw.get("litellm_settings")), "callbacks", faults)
+    host = _mapping(raw.get("litellm_settings"))
+    callbacks = _listing(host, "callbacks", faults)
+    gates = [
+        _mapping(_mapping(entry).get("litellm_params")).get("guardrail")
+        for entry in _listing(raw, "guardrails", faults)
+    ]
     if policy:
         faults += _dangling(policy, deployments)
     if faults or policy is None:
         raise ConfigurationError(faults)
-    plugins = tuple(str(c).rsplit(".", 1)[-1] for c in callbacks)
-    return Configuration(policy, {d.id: d for d in deployments}, plugins)
+    plugins = tuple(str(each).rsplit(".", 1)[-1] for each in (*callbacks, *gates))
+    # LiteLLM's own loggers are plain words; plugins have their path.
+    loggers = any(host.get(name) for name in ("success_callback", "failure_callback")) or any(
+        "." not in str(each) for each in callbacks
+    )
+    return Configuration(policy, {d.id: d for d in deployments}, plugins, loggers)
 
 
 def environment(environ: Mapping[str, str] | None = None) -> Environment:

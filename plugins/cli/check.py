@@ -88,8 +88,11 @@ def configuration_part(path: Path, environ: Mapping[str, str]) -> "Iterator[Find
         yield checks.summary_of(configuration, str(path))
     if not raw:
         return
-    source = (Path(__file__).parents[1] / "callbacks.py").read_text(encoding="utf-8")
-    yield from checks.plugin_findings(raw, STAGES, checks.names_in(source))
+    folder = Path(__file__).parents[1]
+    exported: frozenset[str] = frozenset()
+    for name in ("callbacks.py", "guardrails.py"):
+        exported |= checks.names_in((folder / name).read_text(encoding="utf-8"))
+    yield from checks.plugin_findings(raw, STAGES, exported)
     if configuration is not None:
         listed = price_list()
         yield from checks.lifecycle_findings(configuration, listed, datetime.now(UTC).date())

@@ -12,6 +12,7 @@ from plugins.proxy.prices import lifecycle_notes, prices_of
 from plugins.settings import Configuration
 
 OURS: Final = "plugins.callbacks."
+OUR_GUARDS: Final = "plugins.guardrails."
 AUTHENTICATE: Final = "plugins.callbacks.authenticate"
 _REMEDIES: Final = {
     "Extra inputs are not permitted": "take the line out, or correct its spelling",
@@ -63,24 +64,27 @@ def plugin_findings(
     Args:
         raw: the whole file.
         stages: names of `assembly.STAGES`.
-        exported: names that `plugins/callbacks.py` has.
+        exported: names that `plugins/callbacks.py` and `plugins/guardrails.py` have.
     """
     known = list(stages)
-    named = [_own(str(each)) for each in _items(_section(raw, "litellm_settings"), "callbacks")]
+    named = [
+        _own(str(each), OURS) for each in _items(_section(raw, "litellm_settings"), "callbacks")
+    ]
     found = [
         _unknown(f"litellm_settings.callbacks names {name!r}", name, known)
         for name in named
         if name is not None and (name not in known or name not in exported)
     ]
-    for guard in _guardrails(raw):
-        name = _own(guard)
-        if name is not None and name not in exported:
-            found.append(_unknown(f"guardrails names {name!r}", name, sorted(exported)))
+    guards = [_own(guard, OUR_GUARDS) for guard in _guardrails(raw)]
+    found += [
+        _unknown(f"guardrails names {name!r}", name, known)
+        for name in guards
+        if name is not None and (name not in known or name not in exported)
+    ]
     if _section(raw, "general_settings").get("custom_auth") != AUTHENTICATE:
         message = "general_settings.custom_auth does not name the gateway's own keys"
         found.append(fault("plugins", message, f"write `custom_auth: {AUTHENTICATE}`"))
-    guarded = {_own(guard) for guard in _guardrails(raw)}
-    on = [stage for stage in known if stage in named or stage in guarded]
+    on = [stage for stage in known if stage in named or stage in guards]
     off = [stage for stage in known if stage not in on]
     text = f"on: {', '.join(on) or 'none'}" + (f"; off: {', '.join(off)}" if off else "")
     return found or [ok("plugins", text)]
@@ -156,9 +160,9 @@ def _unknown(message: str, name: str, known: list[str]) -> Finding:
     return fault("plugins", f"{message}, which does not exist", f"{hint}known: {', '.join(known)}")
 
 
-def _own(path: str) -> str | None:
+def _own(path: str, ours: str) -> str | None:
     """Give the name of one of our plugins; None for somebody else's."""
-    return path.removeprefix(OURS) if path.startswith(OURS) else None
+    return path.removeprefix(ours) if path.startswith(ours) else None
 
 
 def _guardrails(raw: _Section) -> Iterator[str]:

@@ -44,7 +44,9 @@ class Reader:
             views.append(view)
         return Text(original, tuple(views))
 
-    def steps(self, original: str) -> Iterator[list[tuple[str, Hit]]]:
+    def steps(
+        self, original: str, asked: Sequence[Recogniser] | None = None
+    ) -> Iterator[list[tuple[str, Hit]]]:
         """Check a text piece by piece, so that a caller can let others run in between.
 
         Each step reads one part of at most 16,384 characters, or asks one recogniser about it.
@@ -52,6 +54,7 @@ class Reader:
 
         Args:
             original: the whole text, of any length.
+            asked: some of the reader's recognisers; None for all.
 
         Returns:
             What each step found: the check's name and the hit, placed in `original`. The same hit
@@ -60,7 +63,7 @@ class Reader:
         for start in range(0, max(1, len(original) - _OVERLAP), _PART - _OVERLAP):
             text = self.read(original[start : start + _PART])
             yield []
-            for recogniser in self.recognisers:
+            for recogniser in self.recognisers if asked is None else asked:
                 yield [
                     (recogniser.check, replace(hit, start=hit.start + start, end=hit.end + start))
                     for hit in recogniser.find(text)

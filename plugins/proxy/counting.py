@@ -1,9 +1,13 @@
 """Counts tokens where a provider did not, off the event loop."""
 
 import asyncio
+from functools import lru_cache
 from typing import Final
 
 import litellm
+from litellm.litellm_core_utils.token_counter import (  # pyright: ignore[reportMissingTypeStubs]
+    openai_tokenizer_encoding,
+)
 
 from plugins.core.call import Call, Endpoint, Usage, UsageSource
 from plugins.core.tokens import BYTES_PER_TOKEN, prompt_texts
@@ -45,3 +49,14 @@ def _tokens(text: str) -> int:
     rest = max(len(text) - MAX_COUNTED, 0)
     exact = litellm.token_counter(model="gpt-4o", text=text[:MAX_COUNTED])  # pyright: ignore[reportUnknownMemberType]
     return exact + -(-rest // BYTES_PER_TOKEN)
+
+
+def exact_tokens(text: str) -> int:
+    """Count a text's tokens as GPT-4o has them; blocks, so it runs in a thread.
+
+    LiteLLM's own count estimates long texts from parts of them, and is some too high.
+    """
+    return len(_encoding().encode(text, disallowed_special=()))
+
+
+_encoding: Final = lru_cache(maxsize=1)(lambda: openai_tokenizer_encoding("gpt-4o"))

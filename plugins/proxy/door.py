@@ -7,7 +7,7 @@ everybody, whatever LiteLLM itself would say.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import orjson
@@ -18,7 +18,7 @@ from plugins.core.call import Call, Endpoint, Step
 from plugins.core.clock import Clock
 from plugins.core.errors import Forbidden, GatewayError, InvalidRequest, Unavailable
 from plugins.core.identifiers import new_call_id
-from plugins.core.stage import Stage, rota_of
+from plugins.core.source import sources_of
 from plugins.core.tenant import Principal, Role
 from plugins.core.trace import trace_of
 from plugins.policy import Limits
@@ -27,6 +27,7 @@ from plugins.proxy.delivery import Delivery, EndAttempt, Message, Send
 from plugins.proxy.endpoints import HEALTH, MODEL_LISTS, MODEL_PATHS
 from plugins.proxy.entering import enter, recall
 from plugins.proxy.forms import parse_transcription
+from plugins.proxy.guardrails import Serving
 from plugins.proxy.inbound import (
     anthropic_version_of,
     cache_control_of,
@@ -66,8 +67,7 @@ class Door:
         metrics: serves `GET /metrics`, and decides who may.
         directory: tells who holds a key.
         catalogue: names for `/v1/models`.
-        stages: gives the stages that are on, in order.
-        guarded: names those whose `check_input` a LiteLLM guardrail drives.
+        serving: gives the stages that serve a request, by its body.
         end_attempt: closes the attempt that runs.
         limits: bounds of a request.
         time_limits: of calls that name a plain model.
@@ -83,8 +83,7 @@ class Door:
         metrics: App,
         directory: KeyDirectory,
         catalogue: Catalogue,
-        stages: Callable[[], tuple[Stage, ...]],
-        guarded: Callable[[], frozenset[str]],
+        serving: Callable[[Mapping[str, Any]], Serving],
         end_attempt: EndAttempt,
         limits: Limits,
         time_limits: TimeLimits,
@@ -96,8 +95,7 @@ class Door:
         self._metrics: Final = metrics
         self._directory: Final = directory
         self._catalogue: Final = catalogue
-        self._stages: Final = stages
-        self._guarded: Final = guarded
+        self._serving: Final = serving
         self._end_attempt: Final = end_attempt
         self._time_limits: Final = time_limits
         self._refused: Final = refused
@@ -180,6 +178,7 @@ class Door:
         raw, body = await self._body(endpoint, scope, receive)
         if raw is None:
             return
+        serving = self._serving(body)
         call = self._call(endpoint, call_id, principal, scope, body)
         call.arrived_s = arrived_s
         call.steps += (
@@ -187,11 +186,10 @@ class Door:
             Step("read", "", known_s, call.started_s),
         )
         hide_usage = call.stream and endpoint in _CHAT_STREAMS and not asks_for_usage(body)
-        stages = self._stages()
-        rota = rota_of(stages)
+        rota = serving.rota
         delivery = Delivery(call, send, rota, self._end_attempt, hide_usage=hide_usage)
         try:
-            refusal = await enter(call, rota, self._guarded())
+            refusal = await enter(call, rota)
             if refusal is not None:
                 await delivery.refuse(refusal)
             elif (recalled := await recall(call, rota)) is not None:
@@ -200,7 +198,7 @@ class Door:
                 form = raw if endpoint is Endpoint.TRANSCRIPTIONS else None
                 outbound = Outbound(call, form, rota.shape, ask_usage=hide_usage)
                 call.time_limits = (call.agent and call.agent.time_limits) or self._time_limits
-                tiers = Tiers(self._host, call, delivery, outbound, stages)
+                tiers = Tiers(self._host, call, delivery, outbound, serving.stages)
                 await self._carry(call, delivery, tiers, scope, receive)
         except Exception:
             if delivery.settled:
@@ -274,6 +272,7 @@ class Door:
             trace=trace_of(call_id, context.traceparent),
             cache_control=cache_control_of(scope["headers"]),
             variants={"anthropic-version": version} if version else {},
+            sources=sources_of(body),
             notes=notes,
         )
 

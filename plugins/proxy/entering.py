@@ -9,23 +9,21 @@ from plugins.core.stage import Phase, Rota, Stage
 from plugins.proxy.steps import timed
 
 
-async def enter(call: Call, rota: Rota, guarded: frozenset[str]) -> GatewayError | None:
+async def enter(call: Call, rota: Rota) -> GatewayError | None:
     """Run the phases that may refuse a call.
 
     Args:
         call: what is asked.
         rota: the stages of each phase.
-        guarded: names those whose `check_input` a LiteLLM guardrail drives later.
 
     Returns:
         The first refusal, or None.
     """
-    unguarded = (stage for stage in rota.check_input if stage.name not in guarded)
     return (
         await _one_by_one(call, Phase.ADMIT, rota.admit)
         or await _one_by_one(call, Phase.PREPARE, rota.prepare)
         or await _reserve(call, rota)
-        or await _one_by_one(call, Phase.CHECK_INPUT, unguarded)
+        or await _one_by_one(call, Phase.CHECK_INPUT, rota.check_input)
     )
 
 

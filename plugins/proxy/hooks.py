@@ -1,4 +1,4 @@
-"""Drives the stages' phases from LiteLLM's callbacks and guardrails.
+"""Drives the stages' phases from LiteLLM's callbacks.
 
 One callback, the conductor, names the model group of each try and follows the try. All that can be
 decided before or after LiteLLM is driven by the door, which sees every endpoint, stream or not.
@@ -9,26 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 import httpx
-from fastapi import HTTPException
-from litellm.integrations.custom_guardrail import CustomGuardrail
 from litellm.integrations.custom_logger import CustomLogger
-from litellm.types.guardrails import (  # pyright: ignore[reportMissingTypeStubs]
-    GuardrailEventHooks,
-)
 from typing_extensions import override
 
 from plugins.core.call import HOST_REFUSED, Attempt, Call
-from plugins.core.errors import GatewayError
-from plugins.core.stage import Phase, Stage
+from plugins.core.stage import Stage
 from plugins.proxy import calls
-from plugins.proxy.steps import timed
 
-# 422 on purpose: after routing, 401, 404, 408, 429 and 5xx would count against the deployment. The
-# door replaces the answer by the refusal itself.
-_REFUSED_STATUS: Final = 422
 _OURS: Final = frozenset({"vllm"})
 """Providers that are servers of the operator's own."""
-_PASSED: Final = "guards_passed"
 _SENT_AT: Final = "api_call_start_time"
 GRACE_S: Final = 5.0
 """So much later than the door's limits come LiteLLM's, so that the door's say what happened."""
@@ -46,54 +35,6 @@ class PluginSwitch(CustomLogger):
         super().__init__()  # pyright: ignore[reportUnknownMemberType] - LiteLLM types it loosely
         self.name: Final = name
         self.stage: Final = stage
-
-
-class StageGuardrail(CustomGuardrail):
-    """A stage that judges content, as `proxy_config.yaml` names it under `guardrails`.
-
-    LiteLLM builds it with the entry's options and then applies its own switches to it. A subclass
-    must define `async_pre_call_hook` itself: LiteLLM looks it up in the leaf class and silently
-    skips an inherited one. `guardrail_class` makes such a subclass.
-
-    Args:
-        stage: the feature; its `check_input` runs from LiteLLM's hook.
-        options: LiteLLM's own.
-    """
-
-    def __init__(self, stage: Stage, **options: Any) -> None:
-        options.setdefault("guardrail_name", stage.name)
-        options.setdefault("event_hook", GuardrailEventHooks.pre_call)
-        super().__init__(**options)  # pyright: ignore[reportUnknownMemberType]
-        self.name: Final = stage.name
-        self.stage: Final = stage
-
-
-def guardrail_class(make_stage: Callable[[], Stage]) -> type[StageGuardrail]:
-    """Make the class that a `guardrails:` entry names for a stage."""
-
-    class Leaf(StageGuardrail):
-        def __init__(self, **options: Any) -> None:
-            super().__init__(make_stage(), **options)
-
-        @override
-        async def async_pre_call_hook(
-            self,
-            user_api_key_dict: Any,
-            cache: Any,
-            data: dict[str, Any],
-            call_type: Any,
-        ) -> dict[str, Any]:
-            call = calls.find(data)
-            if call is None:
-                return data
-            passed: set[str] = call.notes.setdefault(_PASSED, set())
-            if self.stage.name not in passed:  # each try of a provider comes by here
-                work = self.stage.check_input(call)
-                _refuse_if(call, await timed(call, Phase.CHECK_INPUT, self.stage, work))
-                passed.add(self.stage.name)
-            return data
-
-    return Leaf
 
 
 ChooseDeployment = Callable[[Call, Sequence[str]], str | None]
@@ -227,12 +168,6 @@ def _retry_after_s(error: Any) -> float:
     )
     stated = headers.get("retry-after", "") if headers is not None else ""
     return float(stated) if str(stated).isdecimal() else 0.0
-
-
-def _refuse_if(call: Call, refusal: GatewayError | None) -> None:
-    if refusal is not None:
-        call.refusal = refusal
-        raise HTTPException(_REFUSED_STATUS, detail={"error": refusal.code})
 
 
 def _id_of(deployment: Mapping[str, Any]) -> str:

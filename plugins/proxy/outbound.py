@@ -6,8 +6,10 @@ from typing import Any, Final
 import orjson
 
 from plugins.core.call import Call, Endpoint
+from plugins.core.source import FIELD as SOURCES
 from plugins.core.stage import Stage
 
+_KEPT_BACK: Final = frozenset({"metadata", SOURCES})
 _EXTRAS: Final = "provider_specific_fields"
 
 
@@ -45,9 +47,9 @@ class Outbound:
 
 
 def _for_host(call: Call, *, ask_usage: bool) -> dict[str, Any]:
-    """Give a copy of the body without what LiteLLM takes orders from (`metadata`)."""
+    """Give a copy of the body without what LiteLLM takes orders from, and what is only ours."""
     body = call.body
-    sent = {key: value for key, value in body.items() if key != "metadata"}
+    sent = {key: value for key, value in body.items() if key not in _KEPT_BACK}
     if ask_usage:
         sent["stream_options"] = {**(sent.get("stream_options") or {}), "include_usage": True}
     if call.endpoint is Endpoint.CHAT:

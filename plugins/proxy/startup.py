@@ -8,7 +8,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
 
@@ -20,8 +20,10 @@ from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 from plugins.proxy import host
 from plugins.proxy.api import build_api
+from plugins.proxy.counting import exact_tokens
 from plugins.proxy.door import Door
-from plugins.proxy.hooks import Conductor, PluginSwitch, StageGuardrail
+from plugins.proxy.guardrails import Gates, Serving, take_over
+from plugins.proxy.hooks import Conductor, PluginSwitch
 from plugins.proxy.metrics_page import MetricsPage
 from plugins.proxy.prices import abilities_of, lifecycle_notes, price_list, prices_of
 from plugins.proxy.quiet import quieten
@@ -50,6 +52,7 @@ async def install() -> None:
         environment(),
         prices_of(configuration, listed),
         abilities_of(configuration, listed),
+        exact_tokens,
     )
     today = datetime.now(UTC).date()
     notices = [note.text for note in lifecycle_notes(configuration, listed, today)]
@@ -78,8 +81,7 @@ async def install() -> None:
         ),
         directory=parts.directory,
         catalogue=parts.catalogue,
-        stages=plugged.stages,
-        guarded=plugged.guarded,
+        serving=plugged.serving,
         end_attempt=conductor.end_attempt,
         limits=configuration.policy.limits,
         time_limits=configuration.time_limits,
@@ -129,28 +131,30 @@ class PluggedIn:
 
     def __init__(self, parts: Parts) -> None:
         self._parts: Final = parts
-        self._stages: tuple[Stage, ...] | None = None
-        self._guarded: frozenset[str] = frozenset()
+        self._gates: Gates | None = None
 
     def stages(self) -> tuple[Stage, ...]:
         """Give the stages, in order; those that `assembly` does not know follow, then the last."""
-        if self._stages is None:
+        return self._plugged().stages
+
+    def serving(self, body: Mapping[str, Any]) -> Serving:
+        """Give the stages that serve a request; see `Gates.serving`."""
+        return self._plugged().serving(body)
+
+    def _plugged(self) -> Gates:
+        if self._gates is None:
+            gates, others = take_over(reported=self._parts.configuration.host_reports)
             plugged: list[Any] = [
                 c
                 for c in litellm.callbacks  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-                if isinstance(c, PluginSwitch | StageGuardrail)
+                if isinstance(c, PluginSwitch)
             ]
-            named = {plugin.name: plugin.stage for plugin in plugged}
+            named = {plugin.name: plugin.stage for plugin in (*plugged, *gates)}
             known = [make(self._parts) for name, make in STAGES.items() if name in named]
             extra = [stage for name, stage in named.items() if name not in STAGES and stage]
-            self._guarded = frozenset(p.name for p in plugged if isinstance(p, StageGuardrail))
-            self._stages = tuple(sorted((*known, *extra), key=lambda stage: stage.last))
-        return self._stages
-
-    def guarded(self) -> frozenset[str]:
-        """Give the names of the stages whose `check_input` a LiteLLM guardrail drives."""
-        self.stages()
-        return self._guarded
+            stages = tuple(sorted((*known, *extra), key=lambda stage: stage.last))
+            self._gates = Gates(stages, gates, others)
+        return self._gates
 
     def choose(self, call: Call, deployments: Sequence[str]) -> str | None:
         """Choose among a group's deployments; None, for LiteLLM to do it, with the plugin off."""
@@ -186,6 +190,7 @@ async def _open(door: Door, application: App, parts: Parts, plugged: PluggedIn) 
     try:
         async with asyncio.timeout(WARM_UP_LIMIT_S):
             await host.until_loaded()
+            plugged.stages()  # takes the gates over before LiteLLM has counted its guardrails
             await host.warm_up(application, next(iter(parts.catalogue.modes)), parts.clock)
     except Exception:  # noqa: BLE001 - a cold worker serves, only slower
         _log.exception("warm-up failed; the first call will be slow")

@@ -83,7 +83,6 @@ class _Tree:
         self.root: Final = self._root()
         self.spans: Final = [self.root]
         self._finders: Final[dict[int, Span]] = {}
-        self._passes: Final[list[Span]] = []
 
     def _root(self) -> Span:
         call, trace = self._call, self._call.trace
@@ -131,22 +130,13 @@ class _Tree:
 
     def _add_step(self, name: str, step: Step) -> None:
         full = f"{name} {step.stage}" if step.stage else name
-        span = self._child(full, self._around(step), step.started_s, step.ended_s)
+        span = self._child(full, self.root, step.started_s, step.ended_s)
         if step.stage:
             span.attributes[names.STAGE] = step.stage
         if step.refused is not None:
             _mark(span, step)
         for place in range(*step.found):
             self._finders.setdefault(place, span)
-
-    def _around(self, step: Step) -> Span:
-        """Give the pass through LiteLLM in which a guardrail of its drove a check, or the root."""
-        if step.phase == Phase.CHECK_INPUT.value:
-            at_ns = self._ns(step.started_s)
-            for span in self._passes:
-                if span.started_ns <= at_ns < span.ended_ns:
-                    return span
-        return self.root
 
     def add_tries(self) -> None:
         """Add each pass through LiteLLM, and within it the try at a provider."""
@@ -156,7 +146,6 @@ class _Tree:
             until_s = following.started_s if following else math.inf
             tried = [(n, a) for n, a in left if this.started_s <= a.started_s < until_s]
             span = self._add_pass(this, [a for _, a in tried])
-            self._passes.append(span)
             for number, attempt in tried:
                 self._add_attempt(number, attempt, span)
                 left.remove((number, attempt))

@@ -69,6 +69,7 @@ STEERING: list[tuple[str, Json]] = [
     ("mock_response", "steered"),
     ("mock_timeout", True),
     ("fallbacks", ["gpt-4o"]),
+    ("guardrails", ["no such guardrail"]),
     ("guardrails", []),
     ("cache", {"namespace": "other"}),
     ("tags", ["x"]),

@@ -4,16 +4,20 @@ The gateway under test names them in its configuration, as anybody's plugin woul
 """
 
 import asyncio
+import itertools
 import os
 from pathlib import Path
 
 import orjson
 
 from plugins.core.call import Attempt, Call
+from plugins.core.checks import CheckRule, Mode, OnFailure
 from plugins.core.errors import Forbidden, GatewayError
+from plugins.core.gate import guarded
 from plugins.core.stage import Stage
 from plugins.core.verdict import Action, Finding, Verdict
-from plugins.proxy.hooks import PluginSwitch, guardrail_class
+from plugins.proxy.guardrails import guardrail_class
+from plugins.proxy.hooks import PluginSwitch
 
 CUE = "refuse-in:"
 BUG = "raise-in:"
@@ -84,13 +88,34 @@ class ProbeStage(Stage):
         _note(self.name, "observe", call, tasks=len(asyncio.all_tasks()))
 
 
+async def _raises() -> None:
+    raise ValueError("the prompt's own words")
+
+
+async def _hangs() -> None:
+    await asyncio.Event().wait()
+
+
+async def _is_slow() -> None:
+    for _step in itertools.count():
+        await asyncio.sleep(0)
+
+
 class GuardStage(Stage):
+    """A session `check <how it fails> <open or closed>` lets its check fail."""
+
     name = "probe-guard"
 
     async def check_input(self, call: Call) -> GatewayError | None:
         _note(self.name, "check_input", call)
-        return _cued(call, self.name, "check_input")
+        match (call.context.session or "").split():
+            case ["check", how, on_failure]:
+                work = {"raises": _raises, "hangs": _hangs, "is-slow": _is_slow}[how]()
+                rule = CheckRule(Mode.BLOCK, OnFailure(on_failure), 0.1)
+                return await guarded(call, "probe", rule, work)
+            case _:
+                return _cued(call, self.name, "check_input")
 
 
 switch = PluginSwitch(ProbeStage.name, ProbeStage())
-Guard = guardrail_class(GuardStage)
+Guard = guardrail_class(GuardStage.name, GuardStage)

@@ -220,16 +220,8 @@ def _config_with(policy: dict[str, Any], folder: Path) -> Path:
 def _probed_config(folder: Path, plain: Path) -> Path:
     config = yaml.safe_load(plain.read_text())
     config["litellm_settings"]["callbacks"].append("tests.gateway.probe.switch")
-    config["guardrails"] = [
-        {
-            "guardrail_name": "probe-guard",
-            "litellm_params": {
-                "guardrail": "tests.gateway.probe.Guard",
-                "mode": "pre_call",
-                "default_on": True,
-            },
-        }
-    ]
+    params = {"guardrail": "tests.gateway.probe.Guard", "mode": "pre_call", "default_on": True}
+    config["guardrails"].append({"guardrail_name": "probe-guard", "litellm_params": params})
     path = folder / "probed_config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path

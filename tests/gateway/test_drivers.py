@@ -87,7 +87,7 @@ def test_every_phase_runs_once_in_order(gateway: Gateway, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
-def test_a_guardrail_of_litellms_drives_the_input_check(gateway: Gateway, name: str) -> None:
+def test_a_stage_under_guardrails_checks_the_input_once(gateway: Gateway, name: str) -> None:
     assert _seen(gateway, _send(gateway, name)).count("probe-guard.check_input") == 1
 
 

@@ -24,7 +24,8 @@ from litellm.llms.openai import openai as openai_chat
 import litellm
 from plugins.core.stage import Stage
 from plugins.proxy import host
-from plugins.proxy.hooks import Conductor, guardrail_class
+from plugins.proxy.guardrails import guardrail_class
+from plugins.proxy.hooks import Conductor
 before = [m.cls.__name__ for m in proxy_server.app.user_middleware]
 hooks = sorted(PROXY_HOOKS)
 def names(member): return list(inspect.signature(member).parameters)
@@ -39,7 +40,7 @@ facts = {
     "leaves": [
         "async_pre_call_hook" in vars(Conductor),
         "async_pre_call_deployment_hook" in vars(Conductor),
-        "async_pre_call_hook" in vars(guardrail_class(Stage)),
+        "async_pre_call_hook" in vars(guardrail_class("any")),
     ],
     "pre_call": names(CustomLogger.async_pre_call_hook),
     "deployment": names(CustomLogger.async_pre_call_deployment_hook),

@@ -37,40 +37,45 @@ DECIDED = {
     Endpoint.CHAT: (
         Chat,
         "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens"
-        " max_tokens messages min_p modalities model moderation n parallel_tool_calls prediction"
-        " presence_penalty reasoning_effort repetition_penalty response_format seed service_tier"
-        " stop stream stream_options temperature tool_choice tools top_k top_logprobs top_p"
-        " verbosity",
+        " guardrails max_tokens messages min_p modalities model moderation n parallel_tool_calls"
+        " prediction presence_penalty reasoning_effort repetition_penalty response_format seed"
+        " service_tier stop stream stream_options temperature tool_choice tools top_k top_logprobs"
+        " top_p verbosity x_sources",
         "metadata prompt_cache_key prompt_cache_options prompt_cache_retention safety_identifier"
         " store user",
     ),
     Endpoint.COMPLETIONS: (
         Completions,
-        "best_of echo frequency_penalty logit_bias logprobs max_tokens min_p model n"
+        "best_of echo frequency_penalty guardrails logit_bias logprobs max_tokens min_p model n"
         " presence_penalty prompt repetition_penalty seed stop stream stream_options suffix"
-        " temperature top_k top_p",
+        " temperature top_k top_p x_sources",
         "metadata user",
     ),
-    Endpoint.EMBEDDINGS: (Embeddings, "dimensions encoding_format input model", "metadata user"),
+    Endpoint.EMBEDDINGS: (
+        Embeddings,
+        "dimensions encoding_format guardrails input model",
+        "metadata user",
+    ),
     Endpoint.RESPONSES: (
         Responses,
-        "background context_management conversation include input instructions max_output_tokens"
-        " max_tool_calls model moderation parallel_tool_calls previous_response_id prompt"
-        " prompt_cache_key prompt_cache_options prompt_cache_retention reasoning safety_identifier"
+        "background context_management conversation guardrails include input instructions"
+        " max_output_tokens max_tool_calls model moderation parallel_tool_calls"
+        " previous_response_id prompt prompt_cache_key prompt_cache_options prompt_cache_retention"
+        " reasoning safety_identifier"
         " service_tier store stream stream_options temperature text tool_choice tools top_logprobs"
-        " top_p truncation user",
+        " top_p truncation user x_sources",
         "metadata",
     ),
     Endpoint.MESSAGES: (
         Messages,
-        "cache_control diagnostics inference_geo max_tokens messages model output_config"
+        "cache_control diagnostics guardrails inference_geo max_tokens messages model output_config"
         " service_tier speed stop_sequences stream system temperature thinking tool_choice tools"
-        " top_k top_p",
+        " top_k top_p x_sources",
         "metadata",
     ),
     Endpoint.SPEECH: (
         Speech,
-        "input instructions model response_format speed stream_format voice",
+        "guardrails input instructions model response_format speed stream_format voice",
         "metadata",
     ),
 }

@@ -24,7 +24,10 @@ from plugins.cli.check_stores import RedisState, judge_redis, judge_schema
 from plugins.store.migrate import Revisions
 
 ROOT = Path(__file__).parents[2]
-EXPORTED = configuration.names_in((ROOT / "plugins/callbacks.py").read_text())
+FILES = ("callbacks.py", "guardrails.py")
+EXPORTED = frozenset[str]().union(
+    *(configuration.names_in((ROOT / "plugins" / name).read_text()) for name in FILES)
+)
 SECRET = "s3cr3t-" * 6
 COMPLETE = {
     "SLUICE_DATABASE_URL": "postgresql://u:pw@h/db",
@@ -140,7 +143,7 @@ def test_an_address_of_another_database_names_its_variable() -> None:
 
 def test_a_misspelt_plugin_is_a_fault_with_the_nearest_name(raw: dict[str, Any]) -> None:
     raw["litellm_settings"]["callbacks"].append("plugins.callbacks.legder")
-    raw["guardrails"] = [{"litellm_params": {"guardrail": "plugins.callbacks.nosuch"}}]
+    raw["guardrails"] = [{"litellm_params": {"guardrail": "plugins.guardrails.nosuch"}}]
     found = configuration.plugin_findings(raw, STAGES, EXPORTED)
     assert levels(found) == [Level.FAULT, Level.FAULT]
     assert "did you mean 'ledger'?" in found[0].text

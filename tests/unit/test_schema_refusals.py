@@ -49,7 +49,7 @@ def test_the_plain_body_of_each_endpoint_passes(endpoint: Endpoint) -> None:
 STEERING = (
     "api_base base_url api_key api_version timeout request_timeout num_retries max_retries "
     "mock_response mock_testing_fallbacks mock_timeout fallbacks context_window_fallbacks "
-    "content_policy_fallbacks guardrails cache caching tags litellm_metadata litellm_call_id "
+    "content_policy_fallbacks guardrail_config cache caching tags litellm_metadata litellm_call_id "
     "custom_llm_provider deployment_id extra_body extra_headers headers prompt_id "
     "prompt_variables user_config specific_deployment disable_fallbacks drop_params "
     "allowed_openai_params model_list organization vertex_project vertex_credentials "

@@ -191,6 +191,8 @@ class Chat(Strict):
     top_p: f.Probability | None = None
     user: f.Label | None = None
     verbosity: f.Level | None = None
+    guardrails: f.Guardrails | None = None
+    x_sources: f.Sources | None = None
 
     def __post_init__(self) -> None:
         """Refuse options that contradict each other."""

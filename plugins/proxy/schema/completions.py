@@ -41,6 +41,8 @@ class Completions(Strict):
     top_k: f.TopK | None = None
     top_p: f.Probability | None = None
     user: f.Label | None = None
+    guardrails: f.Guardrails | None = None
+    x_sources: f.Sources | None = None
 
     def __post_init__(self) -> None:
         """Refuse what a chat model cannot read, a mixed list, and options without a stream."""

@@ -32,6 +32,7 @@ class Embeddings(Strict):
     encoding_format: Literal["float", "base64"] | None = None
     metadata: Metadata | None = None
     user: f.Label | None = None
+    guardrails: f.Guardrails | None = None
 
     def __post_init__(self) -> None:
         """Refuse a mixed list."""

@@ -90,3 +90,22 @@ class CacheControl(Strict):
 
     type: Literal["ephemeral"]
     ttl: Literal["5m"] | None = None  # an hour is charged at another price than the ledger's
+
+
+Guardrails = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=128)]], Meta(min_length=1, max_length=32)
+]
+"""Names of guardrails that are added for this call; those that are on by default stay on."""
+
+MAX_SOURCES = 32
+
+
+class SourceDocument(Strict):
+    """A document that the answer must rest on; it is checked against and never sent on."""
+
+    name: Name
+    text: Text
+    about: Literal["candidate", "job"] | None = None
+
+
+Sources = Annotated[list[SourceDocument], Meta(max_length=MAX_SOURCES)]

@@ -164,6 +164,8 @@ class Messages(Strict):
     tools: list[Tool] | None = None
     top_k: f.Index | None = None
     top_p: f.Probability | None = None
+    guardrails: f.Guardrails | None = None
+    x_sources: f.Sources | None = None
 
     def __post_init__(self) -> None:
         """Refuse a conversation in which nobody says anything; nothing of it would be sent on."""

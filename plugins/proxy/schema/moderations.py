@@ -36,3 +36,4 @@ class Moderations(Strict):
     input: str | Annotated[list[str | TextInput | ImageInput], Meta(min_length=1)]
     model: f.Model | None = None
     metadata: Metadata | None = None
+    guardrails: f.Guardrails | None = None

@@ -112,6 +112,8 @@ class Responses(Strict):
     top_p: f.Probability | None = None
     truncation: Literal["auto", "disabled"] | None = None
     user: f.Label | None = None
+    guardrails: f.Guardrails | None = None
+    x_sources: f.Sources | None = None
 
     def __post_init__(self) -> None:
         """Refuse an answer that would be kept at the provider and fetched later."""

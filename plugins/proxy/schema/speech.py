@@ -27,3 +27,4 @@ class Speech(Strict):
     response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
     speed: Annotated[float, Meta(ge=0.25, le=4)] | None = None
     stream_format: Literal["audio"] | None = None
+    guardrails: f.Guardrails | None = None
