@@ -44,7 +44,7 @@ from plugins.confidence.learned import Calibration
 from plugins.confidence.schema_stage import SchemaStage
 from plugins.confidence.stage import ConfidenceStage
 from plugins.core import apart
-from plugins.core.asking import Asker, NoAsker
+from plugins.core.asking import LateAsker
 from plugins.core.call import Attempt, Call
 from plugins.core.chain import Seals
 from plugins.core.clock import Clock, SystemClock
@@ -173,10 +173,10 @@ class Parts:
     drift_telling: Telling
     moderation: ModerationClient
     calibration: Calibration
-    asker: Asker
     poller: Poller
     telemetry: Telemetry
     host_spans: "HostSpans | None"
+    asker: LateAsker
 
     @property
     def witness(self) -> Witness:
@@ -429,10 +429,10 @@ def build(
         drift_telling=telling,
         moderation=_moderation(configuration, clock, metrics),
         calibration=calibration,
-        asker=NoAsker(),
         poller=Poller(metrics, polls),
         telemetry=ways,
         host_spans=_host_spans(configuration, ways),
+        asker=LateAsker(),
     )
 
 

@@ -9,11 +9,11 @@ from typing_extensions import override
 from plugins.breaker.changes import title
 from plugins.breaker.rules import Permit, is_providers_fault
 from plugins.breaker.store import Circuits
-from plugins.core.call import EMPTY_ANSWER, HOST_REFUSED, Attempt, Call
+from plugins.core.call import EMPTY_ANSWER, HOST_REFUSED, NOT_CONFIDENT, Attempt, Call
 from plugins.core.errors import GatewayError, Unavailable
 from plugins.core.stage import Stage
 
-UNCOUNTED: Final = frozenset({EMPTY_ANSWER, HOST_REFUSED})
+UNCOUNTED: Final = frozenset({EMPTY_ANSWER, HOST_REFUSED, NOT_CONFIDENT})
 """Failures that one tenant's request can bring about by itself: another tenant's calls must not
 lose a provider by them. Neither do they say that the provider is well."""
 

@@ -23,6 +23,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
         at_s: when it was given, epoch seconds.
         ttl_s: for how long it is good.
         practice: a practice provider gave it.
+        confidence: how sure it was found to be; None where nothing told.
+        calibrated: what `Call.calibrated` said of that.
     """
 
     content_type: str
@@ -34,6 +36,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     at_s: float
     ttl_s: int
     practice: bool = False
+    confidence: float | None = None
+    calibrated: bool = False
 
     def age_s(self, now_s: float) -> float:
         """Give the seconds since it was given; a clock that lags makes none negative."""
@@ -56,6 +60,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
             age_s=self.age_s(now_s),
             how=how,
             practice=self.practice,
+            confidence=self.confidence,
+            calibrated=self.calibrated,
         )
 
 

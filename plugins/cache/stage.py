@@ -202,6 +202,8 @@ class CacheStage(Stage):
             at_s=self._clock.now().timestamp(),
             ttl_s=part.policy.ttl_of(call),
             practice=call.practice,
+            confidence=call.confidence,
+            calibrated=call.calibrated,
         )
 
 

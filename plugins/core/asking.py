@@ -52,3 +52,18 @@ class NoAsker:
     async def ask(self, call: Call, question: Question) -> Answer | None:
         """Give nothing."""
         return None
+
+
+class LateAsker:
+    """Asks through whatever is bound to it later: stages are built before the gateway is."""
+
+    def __init__(self) -> None:
+        self._bound: Asker = NoAsker()
+
+    def bind(self, asker: Asker) -> None:
+        """Ask through this from now on."""
+        self._bound = asker
+
+    async def ask(self, call: Call, question: Question) -> Answer | None:
+        """Ask; a call that was itself asked for by a check may not ask in turn."""
+        return None if call.inner else await self._bound.ask(call, question)

@@ -83,6 +83,8 @@ RAW_CONFIDENCE: Final = "raw_confidence"
 """In `Call.signals`, and in the `variants` of its row: how sure it is before calibration."""
 EMPTY_ANSWER: Final = "EmptyAnswer"
 """Error class of an answer without content."""
+NOT_CONFIDENT: Final = "NotConfident"
+"""Error class of an answer that a judge thought a better model should be asked for."""
 HOST_REFUSED: Final = "HostRefused"
 """Error class of a try that failed before anything was sent to the provider."""
 
@@ -186,6 +188,8 @@ class Recalled:
         age_s: seconds since it was given.
         how: `hit`, or `coalesced` for the answer of an identical call that was under way.
         practice: a practice provider gave it.
+        confidence: how sure it was found to be; None where nothing told.
+        calibrated: what `Call.calibrated` says of that.
     """
 
     content_type: str
@@ -197,6 +201,8 @@ class Recalled:
     age_s: float
     how: str
     practice: bool = False
+    confidence: float | None = None
+    calibrated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,6 +274,9 @@ class Call:
     """Its confidence is the share of such answers that are right; else it is only an order."""
     signals: dict[str, float] = field(default_factory=dict[str, float])
     """What the checks found of an answer, 0..1, by name, for confidence to be made of."""
+    hides_logprobs: bool = False
+    """Token probabilities were asked for by a stage (`shape`), not by the client, who must not see
+    them: judges do, in `Answer.logprobs`."""
     sources: tuple[Source, ...] = ()
     """Documents that the answer must rest on, as the caller gave them."""
     answer: Answer | None = None

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from plugins.core.call import EMPTY_ANSWER, HOST_REFUSED
+from plugins.core.call import EMPTY_ANSWER, HOST_REFUSED, NOT_CONFIDENT
 from plugins.core.checks import DEFAULTS
 from plugins.core.gate import Failure
 
@@ -66,6 +66,7 @@ ERROR_CLASSES: Final = frozenset(
         "HostError",
         EMPTY_ANSWER,
         HOST_REFUSED,
+        NOT_CONFIDENT,
         "ProviderTimeout",
         "StreamBroken",
     }

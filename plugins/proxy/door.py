@@ -178,14 +178,30 @@ class Door:
         raw, body = await self._body(endpoint, scope, receive)
         if raw is None:
             return
-        serving = self._serving(body)
         call = self._call(endpoint, call_id, principal, scope, body)
         call.arrived_s = arrived_s
         call.steps += (
             Step("auth", "", arrived_s, known_s),
             Step("read", "", known_s, call.started_s),
         )
-        hide_usage = call.stream and endpoint in _CHAT_STREAMS and not asks_for_usage(body)
+        form = raw if endpoint is Endpoint.TRANSCRIPTIONS else None
+        await self.answer(call, form, scope, receive, send)
+
+    async def answer(
+        self, call: Call, form: bytes | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Take a call all its way: whatever happens, it is settled once and observed.
+
+        Args:
+            call: what is asked.
+            form: the client's multipart body, for a transcription.
+            scope: of the connection.
+            receive: the client's.
+            send: the client's.
+        """
+        is_chat = call.endpoint in _CHAT_STREAMS
+        hide_usage = call.stream and is_chat and not asks_for_usage(call.body)
+        serving = self._serving(call.body)
         rota = serving.rota
         delivery = Delivery(call, send, rota, self._end_attempt, hide_usage=hide_usage)
         try:
@@ -195,7 +211,6 @@ class Door:
             elif (recalled := await recall(call, rota)) is not None:
                 await delivery.recall(recalled)
             else:
-                form = raw if endpoint is Endpoint.TRANSCRIPTIONS else None
                 outbound = Outbound(call, form, rota.shape, ask_usage=hide_usage)
                 call.time_limits = (call.agent and call.agent.time_limits) or self._time_limits
                 tiers = Tiers(self._host, call, delivery, outbound, serving.stages)

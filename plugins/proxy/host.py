@@ -215,7 +215,14 @@ async def _answered(application: App, path: str, raw: bytes, call: Call) -> int:
         nonlocal status
         status = message.get("status", status)
 
-    scope: Scope = {
+    headers = forwarded([], call.id, len(raw))
+    await application({**inner_scope(path), "headers": headers, SCOPE_KEY: call}, receive, send)
+    return status
+
+
+def inner_scope(path: str) -> Scope:
+    """Give the scope of a request that begins inside this process."""
+    return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
@@ -225,14 +232,11 @@ async def _answered(application: App, path: str, raw: bytes, call: Call) -> int:
         "raw_path": path.encode(),
         "query_string": b"",
         "root_path": "",
-        "headers": forwarded([], call.id, len(raw)),
+        "headers": [],
         "client": ("127.0.0.1", 0),
         "server": ("127.0.0.1", 0),
         "app": app,
-        SCOPE_KEY: call,
     }
-    await application(scope, receive, send)
-    return status
 
 
 def _name(cls: object) -> str:

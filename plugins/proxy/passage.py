@@ -6,6 +6,7 @@ from typing import Final
 
 from plugins.core.agent import TimeLimits
 from plugins.core.call import Usage
+from plugins.proxy.judging import Ruling
 from plugins.proxy.streams import StreamFollower
 
 TIMED_OUT: Final = "ProviderTimeout"
@@ -24,15 +25,15 @@ class Failure:
         status: HTTP status of LiteLLM's or the provider's answer; None when there was none.
         error_class: short stable word.
         body: LiteLLM's error.
-        empty: what came, where it was an answer without content; it is delivered when no tier
-            has a better one.
+        kept: what came, where it was an answer, but one without content or not good enough; it is
+            delivered when no tier has a better one.
     """
 
     group: str
     status: int | None
     error_class: str
     body: bytes = b""
-    empty: "Empty | None" = None
+    kept: "Kept | None" = None
 
     @property
     def is_clients(self) -> bool:
@@ -44,20 +45,32 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Empty:
-    """An answer without content, as it came.
+class Kept:
+    """An answer that is set aside, as it came.
 
     Args:
         deployment: that gave it.
         content_type: of the answer.
         frames: the body, or the events.
         usage: what it consumed.
+        ruling: what the judges said of it; None where it has no content to be judged.
     """
 
     deployment: str | None
     content_type: bytes
     frames: tuple[bytes, ...]
     usage: Usage
+    ruling: Ruling | None = None
+
+    @property
+    def is_stream(self) -> bool:
+        """Tell whether it came in pieces."""
+        return self.content_type.startswith(b"text/event-stream")
+
+    @property
+    def worth(self) -> float:
+        """Rank it among others: the surer the better, and any content above none."""
+        return -1.0 if self.ruling is None else self.ruling.confidence
 
 
 class Silence:
@@ -111,9 +124,6 @@ class Passage:
     status: int = 0
     headers: dict[bytes, bytes] = field(default_factory=dict[bytes, bytes])
     body: list[bytes] = field(default_factory=list[bytes])
-    waiting: list[bytes] = field(default_factory=list[bytes])
-    """Events that came before the first content: another tier's may still take their place."""
-    held: list[bytes] = field(default_factory=list[bytes])
     streaming: bool = False
     failure: Failure | None = None
 

@@ -9,6 +9,7 @@ import orjson
 from plugins.core.call import Endpoint
 from plugins.core.errors import GatewayError
 from plugins.proxy.endpoints import speaks_anthropic
+from plugins.proxy.reviewing import Review, with_review
 
 _ANTHROPIC_TYPES: Final = {
     401: "authentication_error",
@@ -30,13 +31,16 @@ class Reply:
     body: bytes
 
 
-def refuse(error: GatewayError, endpoint: Endpoint | None, call_id: str) -> Reply:
+def refuse(
+    error: GatewayError, endpoint: Endpoint | None, call_id: str, review: Review | None = None
+) -> Reply:
     """Write a refusal.
 
     Args:
         error: what is refused.
         endpoint: decides the shape; None for the gateway's own routes (OpenAI's shape).
         call_id: goes into the headers, and into Anthropic's `request_id`.
+        review: what the checks found of the call, told beside the error.
     """
     headers = [
         (b"content-type", b"application/json"),
@@ -47,7 +51,7 @@ def refuse(error: GatewayError, endpoint: Endpoint | None, call_id: str) -> Repl
         headers.append((b"retry-after", str(max(math.ceil(error.retry_after_s), 1)).encode()))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    body = orjson.dumps(_body(error, endpoint, call_id))
+    body = with_review(orjson.dumps(_body(error, endpoint, call_id)), review)
     headers.append((b"content-length", str(len(body)).encode()))
     return Reply(error.status, headers, body)
 

@@ -8,6 +8,7 @@ from typing import Final
 from plugins.core.call import Call
 from plugins.core.errors import GatewayError
 from plugins.core.stage import Phase, Stage
+from plugins.proxy.reviewing import review_headers
 from plugins.proxy.steps import timed
 
 _log: Final = logging.getLogger("sluice.door")
@@ -53,6 +54,7 @@ def call_headers(call: Call) -> list[tuple[bytes, bytes]]:
         (b"x-sluice-attempts", str(len(call.attempts)) if call.attempts else None),
         (b"x-sluice-skipped", ", ".join(f"{s.group}={s.code}" for s in call.skipped)),
         (b"x-sluice-practice", "true" if call.practice else None),
+        *review_headers(call),
         *((name.encode(), value) for name, value in call.headers.items()),
     ]
     return [(name, value.encode("latin-1", "replace")) for name, value in headers if value]

@@ -20,6 +20,7 @@ from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
 from plugins.proxy import host
 from plugins.proxy.api import build_api
+from plugins.proxy.asking import GatewayAsker
 from plugins.proxy.counting import exact_tokens
 from plugins.proxy.door import Door
 from plugins.proxy.guardrails import Gates, Serving, take_over
@@ -88,6 +89,7 @@ async def install() -> None:
         refused=parts.count_refusal,
         clock=parts.clock,
     )
+    parts.asker.bind(GatewayAsker(door.answer, host.inner_scope, parts.clock))
     host.put_before(door)
     host.at_shutdown(parts.telemetry.close)
     _tasks.extend(

@@ -16,7 +16,7 @@ _LAST_EVENTS: Final = {
     Endpoint.MESSAGES: ("message_stop",),
     Endpoint.RESPONSES: ("response.completed", "response.incomplete"),
 }
-_DONE: Final = (b"data: [DONE]", b"data:[DONE]")
+DONE: Final = (b"data: [DONE]", b"data:[DONE]")
 
 
 class StreamFollower:
@@ -101,7 +101,7 @@ class StreamFollower:
         same words, so the event's own type decides.
         """
         if not self._last_events:
-            return frame.startswith(_DONE)
+            return frame.startswith(DONE)
         return any(mark in frame for mark in self._last_marks) and any(
             event.get("type") in self._last_events for event in events_of(frame)
         )

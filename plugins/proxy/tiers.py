@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
-from plugins.core.call import Call, Pass, Skip
+from plugins.core.call import NOT_CONFIDENT, Call, Pass, Skip
 from plugins.core.errors import GatewayError
 from plugins.core.stage import Phase, Stage, implements
 from plugins.proxy.auth import SCOPE_KEY
@@ -108,17 +108,23 @@ class Tiers:
         call, delivery = self._call, self._delivery
         failures: list[Failure] = []
         skipped: list[GatewayError] = []
-        for group in call.tiers:
+        doubted: set[str] = set()
+        for place, group in enumerate(call.tiers):
+            if group in doubted:
+                continue  # another server of the model whose answer was not good enough
             refusal = await self._route(group)
             if refusal is not None:
                 skipped.append(refusal)
                 call.skipped.append(Skip(group, refusal.code, time.monotonic()))
                 continue
-            await self._try(group, scope, receive)
+            more_tiers = any(other not in {group, *doubted} for other in call.tiers[place + 1 :])
+            await self._try(group, scope, receive, more_tiers=more_tiers)
             failure = delivery.failure
             if failure is None or delivery.settled:
                 return
             failures.append(failure)
+            if failure.error_class == NOT_CONFIDENT:
+                doubted.add(group)
             # Where a tier has failed before, a refusal may be of what this one cannot do.
             if failure.is_clients and len(failures) == 1:
                 break
@@ -133,15 +139,15 @@ class Tiers:
                 return refusal
         return None
 
-    async def _try(self, group: str, scope: Scope, receive: Presence) -> None:
+    async def _try(self, group: str, scope: Scope, receive: Presence, *, more_tiers: bool) -> None:
         this = Pass(group, time.monotonic())
         self._call.passes.append(this)
         try:
-            await self._pass(this, scope, receive)
+            await self._pass(this, scope, receive, more_tiers=more_tiers)
         finally:
             this.ended_s = time.monotonic()
 
-    async def _pass(self, this: Pass, scope: Scope, receive: Presence) -> None:
+    async def _pass(self, this: Pass, scope: Scope, receive: Presence, *, more_tiers: bool) -> None:
         call, delivery, group = self._call, self._delivery, this.group
         call.group = group
         raw = self._outbound.body_for(group)
@@ -158,7 +164,7 @@ class Tiers:
         inner[SCOPE_KEY] = call
         replay = Replay(raw, receive)
         broken_by = "HostEndedEarly"
-        silence = delivery.begin(group, call.time_limits)
+        silence = delivery.begin(group, call.time_limits, more_tiers=more_tiers)
         try:
             async with silence.limit:
                 await self._host(inner, replay, delivery)

@@ -1,8 +1,9 @@
 """What a client hears when no tier has given an answer. Pure."""
 
 from collections.abc import Sequence
+from typing import Final
 
-from plugins.core.call import EMPTY_ANSWER, Call
+from plugins.core.call import EMPTY_ANSWER, NOT_CONFIDENT, Call
 from plugins.core.errors import (
     GatewayError,
     InvalidRequest,
@@ -13,6 +14,9 @@ from plugins.core.errors import (
 from plugins.proxy.host_errors import read_host_error
 from plugins.proxy.passage import TIMED_OUT, Failure
 
+_ANSWERS: Final = frozenset({EMPTY_ANSWER, NOT_CONFIDENT})
+"""Failures that are answers, only not good ones."""
+
 
 def all_failed(call: Call, failures: Sequence[Failure]) -> GatewayError:
     """Choose what a client hears when every try has failed.
@@ -21,7 +25,7 @@ def all_failed(call: Call, failures: Sequence[Failure]) -> GatewayError:
         call: what was asked.
         failures: of its tries, in order, at least one.
     """
-    telling = [f for f in failures if f.error_class != EMPTY_ANSWER] or list(failures)
+    telling = [f for f in failures if f.error_class not in _ANSWERS] or list(failures)
     # The first is the tier that was meant to serve; later ones may refuse what only they cannot.
     first = next((f for f in telling if not f.is_clients), telling[0])
     if first.error_class == TIMED_OUT:

@@ -148,6 +148,7 @@ def running(
     *,
     workers: int = 1,
     probe: bool = False,
+    checks: bool = False,
     config: Path | None = None,
     policy: dict[str, Any] | None = None,
     options: Sequence[str] = (),
@@ -159,6 +160,7 @@ def running(
         data_dir: an empty folder for everything it keeps.
         workers: of the proxy.
         probe: plug the tests' probe in.
+        checks: plug its output checks in as well.
         config: in place of the project's own `proxy_config.yaml`; not with `policy`.
         policy: sections of `sluice:` in place of the project's own; not with `probe`.
         options: more of the command line.
@@ -171,7 +173,7 @@ def running(
     command += ["--data-dir", str(data_dir / "sluice"), "--workers", str(workers)]
     command += ["--ready-file", str(ready_file), *options]
     if probe:
-        config = _probed_config(data_dir, config or ROOT / "proxy_config.yaml")
+        config = _probed_config(data_dir, config or ROOT / "proxy_config.yaml", checks=checks)
     elif policy:
         config = _config_with(policy, data_dir)
     if config is not None:
@@ -217,9 +219,11 @@ def _config_with(policy: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def _probed_config(folder: Path, plain: Path) -> Path:
+def _probed_config(folder: Path, plain: Path, *, checks: bool) -> Path:
     config = yaml.safe_load(plain.read_text())
     config["litellm_settings"]["callbacks"].append("tests.gateway.probe.switch")
+    if checks:
+        config["litellm_settings"]["callbacks"].append("tests.gateway.probe.checking")
     params = {"guardrail": "tests.gateway.probe.Guard", "mode": "pre_call", "default_on": True}
     config["guardrails"].append({"guardrail_name": "probe-guard", "litellm_params": params})
     path = folder / "probed_config.yaml"
