@@ -20,6 +20,7 @@ from plugins.core.asking import Asker, Question
 from plugins.core.call import Call, Endpoint
 from plugins.core.checks import CheckBook, Mode
 from plugins.core.errors import GatewayError
+from plugins.core.gate import guarded, patient
 from plugins.core.judging import action_of, field_of, judged, place_of
 from plugins.core.stage import Stage
 from plugins.core.verdict import Action, Finding
@@ -72,6 +73,12 @@ class SchemaStage(Stage):
         expected = self._expected(call)
         if not expected.is_anything or answer.finish in _CUT_SHORT:
             return None
+        rule = patient(self._checks.rule(call.agent_name, SCHEMA), REPAIR_TIMEOUT_S)
+        return await guarded(call, SCHEMA, rule, self._judge(call, answer, expected))
+
+    async def _judge(
+        self, call: Call, answer: Answer, expected: Expected
+    ) -> GatewayError | Mended | None:
         written = await _written(answer, expected)
         if written and not written[0].reading.is_valid and self._may_ask(call, answer):
             written = [await self._repaired(call, written[0], expected)]

@@ -29,6 +29,7 @@ from plugins.core.asking import Asker, Question
 from plugins.core.call import RAW_CONFIDENCE, Call, Endpoint
 from plugins.core.checks import CheckBook, CheckRule, Mode
 from plugins.core.errors import GatewayError
+from plugins.core.gate import guarded, patient
 from plugins.core.json_text import parse
 from plugins.core.judging import judged
 from plugins.core.review import Reason
@@ -111,6 +112,14 @@ class ConfidenceStage(Stage):
         # What calls a tool and says nothing has a schema at most.
         if rule is None or not (answer.text or answer.arguments):
             return None
+        call.confidence, call.calibrated = None, False
+        time_s = SAMPLE_TIMEOUT_S if self._policy(call).samples > 1 else 0.0
+        work = self._judge(call, answer, rule)
+        return await guarded(call, CONFIDENCE, patient(rule, time_s), work)
+
+    async def _judge(
+        self, call: Call, answer: Answer, rule: CheckRule
+    ) -> GatewayError | Fate | None:
         policy = self._policy(call)
         signals = await _signals(call, answer)
         calibrator = self._calibrators.of(call.agent_name, call.model_served or call.group)
@@ -194,7 +203,6 @@ def _tell(call: Call, told: Confidence, schema: Schema) -> bool:
     An answer of which nothing is known has no confidence rather than a made-up one, is not
     rejected, and teaches no calibrator.
     """
-    call.confidence, call.calibrated = None, False
     call.signals.pop(RAW_CONFIDENCE, None)
     if not told.basis and schema is not Schema.INVALID:
         return False

@@ -10,6 +10,7 @@ import logging
 import time
 import traceback
 from collections.abc import Awaitable
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, TypeVar
 
@@ -68,6 +69,11 @@ async def guarded(
     if time.monotonic() - started_s > rule.timeout_s:
         _count(call, check, Failure.LATE)
     return judgement
+
+
+def patient(rule: CheckRule, more_s: float) -> CheckRule:
+    """Give a check more time, for what it asks somebody else; seconds."""
+    return replace(rule, timeout_s=rule.timeout_s + more_s)
 
 
 def failed(

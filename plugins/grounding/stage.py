@@ -12,6 +12,7 @@ from plugins.core.asking import Asker, Question
 from plugins.core.call import Call
 from plugins.core.checks import CheckBook, CheckRule, Mode
 from plugins.core.errors import GatewayError
+from plugins.core.gate import guarded, patient
 from plugins.core.judging import action_of, judged, place_of
 from plugins.core.source import Source
 from plugins.core.stage import Stage
@@ -70,10 +71,18 @@ class GroundingStage(Stage):
         rule = self._on(call, GROUNDEDNESS)
         documents = documents_of(call, policy.sources) if rule is not None else ()
         if rule is not None and documents and answer.text:
-            found += await self._groundedness(call, answer, documents, policy, rule)
+            time_s = JUDGE_TIMEOUT_S if policy.judge else 0.0
+            work = self._groundedness(call, answer, documents, policy, rule)
+            said = await guarded(call, GROUNDEDNESS, patient(rule, time_s), work)
+            if isinstance(said, GatewayError):
+                return said
+            found += said or []
         bias = self._on(call, BIAS) if policy.judges_people else None
         if bias is not None:
-            found += await self._bias(answer, bias)
+            said = await guarded(call, BIAS, bias, self._bias(answer, bias))
+            if isinstance(said, GatewayError):
+                return said
+            found += said or []
         return judged(call, found) if found else None
 
     def _on(self, call: Call, check: str) -> CheckRule | None:

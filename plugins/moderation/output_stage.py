@@ -21,8 +21,9 @@ from typing_extensions import override
 from plugins.core.answer import Answer, Mended
 from plugins.core.apart import apart
 from plugins.core.call import Call
-from plugins.core.checks import CheckBook, Checks, Mode
+from plugins.core.checks import CheckBook, Checks, Mode, OnFailure
 from plugins.core.errors import GatewayError
+from plugins.core.gate import Failure, failed, guarded
 from plugins.core.judging import judged, place_of
 from plugins.core.stage import Stage
 from plugins.core.tokens import prompt_texts
@@ -99,16 +100,25 @@ class OutputStage(Stage):
             return None
         part = text[-(heard.unread + OVERLAP) :]
         heard.unread = 0
-        found = _Places(part, heard.total - len(part)).findings(
-            self._strange(call, part, blocking), blocking, "answer"
-        )
-        return judged(call, found)
+        try:
+            hits = self._strange(call, part, blocking)
+        except Exception as error:  # noqa: BLE001 - whatever a check does, the worker lives
+            check = _first(blocking)
+            return failed(call, check, blocking[check], Failure.RAISED, error)
+        places = _Places(part, heard.total - len(part))
+        return judged(call, places.findings(hits, blocking, "answer"))
 
     @override
     async def judge(self, call: Call, answer: Answer) -> GatewayError | Mended | None:
         rules = self._rules(call)
         if not rules:
             return None
+        check = _first(rules)
+        return await guarded(call, check, rules[check], self._judge(call, answer, rules))
+
+    async def _judge(
+        self, call: Call, answer: Answer, rules: Checks
+    ) -> GatewayError | Mended | None:
         places = [(place_of(i), text) for i, text in enumerate(answer.texts)]
         places += [(f"arguments[{i}]", text) for i, text in enumerate(answer.arguments)]
         found: list[Finding] = []
@@ -181,6 +191,11 @@ def _reader() -> Reader:
     return Reader(
         [Toxicity(), Cards(), Accounts(), NationalIdentifiers(), Passports(), Credentials()]
     )
+
+
+def _first(rules: Checks) -> str:
+    """Name the check that a failure of the common reading is told of: one that must not fail."""
+    return min(rules, key=lambda name: rules[name].on_failure is not OnFailure.CLOSED)
 
 
 def _masks(rules: Checks, name: str) -> bool:

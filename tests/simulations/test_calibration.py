@@ -1,8 +1,5 @@
 """Calibration on simulated answers of which it is known how often they are right."""
 
-import math
-from collections.abc import Callable
-from itertools import pairwise
 from random import Random
 from statistics import fmean
 
@@ -16,54 +13,19 @@ from plugins.confidence.calibration import (
     calibrate,
     calibration_error,
 )
-
-Curve = Callable[[float], float]
-
-
-def _line(slope: float, intercept: float) -> Curve:
-    def right(raw: float) -> float:
-        return 1 / (1 + math.exp(-(slope * math.log(raw / (1 - raw)) + intercept)))
-
-    return right
-
-
-# How often an answer is right, by its raw confidence.
-MODELS: dict[str, Curve] = {
-    "honest": _line(1.0, 0.0),
-    "overconfident": _line(0.5, -0.4),
-    "too modest": _line(2.0, 0.6),
-    "clueless": lambda _: 0.6,
-    "bent": lambda raw: 0.95 * raw**3,
-    "stepped": lambda raw: 0.35 + 0.6 * (raw > 0.75),
-}
-
-
-def _simulate(curve: Curve, count: int, seed: int) -> tuple[list[float], list[float], list[bool]]:
-    """Give raw confidences, the true chances, and what became of them."""
-    rng = Random(seed)  # noqa: S311 - no secret
-    raw = [min(0.999, max(0.001, rng.betavariate(4, 2))) for _ in range(count)]
-    true = [curve(value) for value in raw]
-    return raw, true, [rng.random() < chance for chance in true]
-
-
-def _true_error(stated: list[float], true: list[float], bins: int) -> float:
-    order = sorted(range(len(stated)), key=lambda i: (stated[i], i))
-    cuts = [len(order) * b // bins for b in range(bins + 1)]
-    return sum(
-        abs(sum(true[i] - stated[i] for i in order[first:last])) for first, last in pairwise(cuts)
-    ) / len(order)
+from tests.simulations.labelled import MODELS, simulate, true_error
 
 
 @pytest.mark.parametrize("count", [60, 200, 1000])
 @pytest.mark.parametrize("name", MODELS)
-def test_the_error_s_interval_holds_the_true_error(name: str, count: int) -> None:
+def test_the_error_s_interval_holds_thetrue_error(name: str, count: int) -> None:
     held = 0
     for seed in range(200):
-        raw, true, right = _simulate(MODELS[name], count, seed)
+        raw, true, right = simulate(MODELS[name], count, seed)
         error = calibration_error(raw, right)
         assert error is not None
         assert 0.0 <= error.lower <= error.error <= error.upper <= 1.0
-        held += error.lower <= _true_error(raw, true, error.bins) <= error.upper
+        held += error.lower <= true_error(raw, true, error.bins) <= error.upper
     # 190 of 200 are promised; 183 is what chance leaves of that once in 100 models.
     assert held >= 183
 
@@ -71,7 +33,7 @@ def test_the_error_s_interval_holds_the_true_error(name: str, count: int) -> Non
 def test_the_interval_narrows_with_labels() -> None:
     widths: list[float] = []
     for count in (60, 400, 3000):
-        raw, _, right = _simulate(MODELS["overconfident"], count, 1)
+        raw, _, right = simulate(MODELS["overconfident"], count, 1)
         error = calibration_error(raw, right)
         assert error is not None
         widths.append(error.upper - error.lower)
@@ -81,7 +43,7 @@ def test_the_interval_narrows_with_labels() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ("bent", "stepped")])
 def test_the_line_that_answers_follow_is_found(name: str) -> None:
-    raw, _, right = _simulate(MODELS[name], 5000, 3)
+    raw, _, right = simulate(MODELS[name], 5000, 3)
     calibrator = calibrate(raw, right)
     off = [abs(calibrator.apply(value) - MODELS[name](value)) for value in (0.3, 0.5, 0.7, 0.9)]
     assert max(off) < 0.06
@@ -96,9 +58,9 @@ def test_a_threshold_of_0_7_means_0_7(name: str, labels: int) -> None:
     stated: list[float] = []
     observed: list[float] = []
     for seed in range(30):
-        raw, _, right = _simulate(MODELS[name], labels, seed)
+        raw, _, right = simulate(MODELS[name], labels, seed)
         calibrator = calibrate(raw, right)
-        fresh, true, _ = _simulate(MODELS[name], 2000, 10_000 + seed)
+        fresh, true, _ = simulate(MODELS[name], 2000, 10_000 + seed)
         passed = [i for i, value in enumerate(fresh) if calibrator.apply(value) >= 0.7]
         stated += [calibrator.apply(fresh[i]) for i in passed]
         observed += [true[i] for i in passed]
@@ -117,18 +79,18 @@ def test_a_threshold_of_0_7_means_0_7(name: str, labels: int) -> None:
 def test_the_stated_error_is_that_of_answers_it_has_not_seen(name: str) -> None:
     held = 0
     for seed in range(40):
-        raw, _, right = _simulate(MODELS[name], 400, seed)
+        raw, _, right = simulate(MODELS[name], 400, seed)
         error = calibrate(raw, right).error
         assert error is not None
-        fresh, true, _ = _simulate(MODELS[name], 4000, 10_000 + seed)
+        fresh, true, _ = simulate(MODELS[name], 4000, 10_000 + seed)
         calibrator = calibrate(raw, right)
         stated = [calibrator.apply(value) for value in fresh]
-        held += error.lower <= _true_error(stated, true, error.bins) <= error.upper
+        held += error.lower <= true_error(stated, true, error.bins) <= error.upper
     assert held >= 34
 
 
 def test_under_fifty_labels_nothing_is_calibrated() -> None:
-    raw, _, right = _simulate(MODELS["overconfident"], FEWEST_LABELS, 5)
+    raw, _, right = simulate(MODELS["overconfident"], FEWEST_LABELS, 5)
     few = calibrate(raw[:-1], right[:-1])
     assert not few.is_calibrated
     assert few.error is None
@@ -177,7 +139,7 @@ def test_the_order_of_labels_hardly_matters(
 
 
 def test_the_same_labels_give_the_same_calibrator() -> None:
-    raw, _, right = _simulate(MODELS["bent"], 300, 9)
+    raw, _, right = simulate(MODELS["bent"], 300, 9)
     assert calibrate(raw, right) == calibrate(raw, right)
 
 
