@@ -99,6 +99,9 @@ from plugins.metrics.polling import Poll, Poller
 from plugins.metrics.sampler import Reading, Sampler
 from plugins.metrics.stage import Known, MetricsStage
 from plugins.metrics.words import DOOR_CODES
+from plugins.moderation.api_client import ModerationClient
+from plugins.moderation.api_stage import ModerationStage
+from plugins.moderation.configuration import endpoint_of, stated
 from plugins.moderation.length import CountTokens
 from plugins.moderation.output_stage import OutputStage
 from plugins.moderation.stage import InputChecksStage
@@ -176,6 +179,7 @@ class Parts:
     feedback: Recorder
     drift: Watch
     drift_telling: Telling
+    moderation: ModerationClient
     calibration: Calibration
     poller: Poller
     telemetry: Telemetry
@@ -278,6 +282,13 @@ STAGES: Final[Mapping[str, Callable[[Parts], Stage]]] = {
     ),
     "tracing": lambda parts: _tracing(parts),
     "drift": lambda parts: DriftStage(parts.drift, parts.drift_telling),
+    # Begins before a provider is asked, and judges the answer after all that may mend it.
+    "moderation": lambda parts: ModerationStage(
+        parts.configuration.policy.check_book,
+        parts.configuration.policy.moderation.policy,
+        parts.moderation,
+        parts.alerts,
+    ),
     # The judges, in order: each sees the answer as those before it have left it.
     "schema": lambda parts: SchemaStage(
         parts.configuration.policy.check_book,
@@ -442,6 +453,7 @@ def build(
         feedback=feedback,
         drift=drift,
         drift_telling=telling,
+        moderation=_moderation(configuration, clock, metrics),
         calibration=calibration,
         poller=Poller(metrics, polls),
         telemetry=ways,
@@ -471,6 +483,28 @@ def known_names(configuration: Configuration) -> Known:
         stages=frozenset(STAGES),
         tenants=frozenset(configuration.policy.metrics.tenants),
     )
+
+
+def _moderation(configuration: Configuration, clock: Clock, metrics: Metrics) -> ModerationClient:
+    """Make the client of the moderation endpoint: the deployment of its own model group.
+
+    Raises:
+        ConfigurationError: when the gate is on and there is no such group.
+    """
+    model = configuration.policy.moderation.model
+    deployments = configuration.deployments.values()
+    found = next((d for d in deployments if d.model_name == model), None)
+    if found is None and "moderation" in configuration.plugins:
+        raise ConfigurationError(
+            [
+                f"sluice.moderation.model: no model group {model!r} in model_list; add it, or take"
+                " the gate `moderation` out of `guardrails`"
+            ]
+        )
+    url = endpoint_of(found.api_base if found else None, os.environ)
+    key = stated(found.api_key if found else None, os.environ)
+    name = found.model.rpartition("/")[2] if found else model
+    return ModerationClient(url, key, name, clock, metrics)
 
 
 def _replicas(configuration: Configuration, clock: Clock) -> tuple[Board, Scraper]:

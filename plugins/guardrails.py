@@ -9,7 +9,8 @@ from plugins.proxy.guardrails import guardrail_class
 confidence = guardrail_class("confidence")
 grounding = guardrail_class("grounding")
 input_checks = guardrail_class("input_checks")
+moderation = guardrail_class("moderation")
 schema = guardrail_class("schema")
 toxicity = guardrail_class("toxicity")
 
-__all__ = ["confidence", "grounding", "input_checks", "schema", "toxicity"]
+__all__ = ["confidence", "grounding", "input_checks", "moderation", "schema", "toxicity"]

@@ -21,6 +21,7 @@ from plugins.cost.rules import GpuHour
 from plugins.grounding.configuration import GroundingIn
 from plugins.grounding.policy import GroundingPolicy, policy_of
 from plugins.lineage.texts import TextPolicy
+from plugins.moderation.configuration import ModerationIn
 from plugins.review.sampling import Sample
 from plugins.tracing.sampling import Sampling
 
@@ -94,7 +95,7 @@ class Cache(Frozen):
         return CachePolicy(**self.model_dump())
 
 
-class CheckIn(Frozen):
+class CheckRuleIn(Frozen):
     """What one check does (`core.checks.CheckRule`); a bare word is its action."""
 
     action: Mode
@@ -125,13 +126,13 @@ def _is_word(value: object) -> bool:
     return value is False or isinstance(value, str)
 
 
-def _known_checks(value: dict[str, CheckIn]) -> dict[str, CheckIn]:
+def _known_checks(value: dict[str, CheckRuleIn]) -> dict[str, CheckRuleIn]:
     if unknown := sorted(value.keys() - CHECKS.keys()):
         raise ValueError(f"no check {unknown[0]!r}; known: {', '.join(sorted(CHECKS))}")
     return value
 
 
-ChecksIn = Annotated[dict[str, CheckIn], AfterValidator(_known_checks)]
+ChecksIn = Annotated[dict[str, CheckRuleIn], AfterValidator(_known_checks)]
 
 
 class AgentPolicy(Frozen):
@@ -346,6 +347,7 @@ class Policy(Frozen):
     tracing: Tracing = Tracing()
     lineage: Lineage = Lineage()
     reviews: Reviews = Reviews()
+    moderation: ModerationIn = ModerationIn()
     time_limits: TimeLimitsIn = TimeLimitsIn()
     checks: ChecksIn = {}
     confidence: ConfidenceIn = ConfidenceIn()

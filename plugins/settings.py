@@ -52,6 +52,8 @@ class Deployment(BaseModel):
     mode: str = "chat"
     api_base: str | None = None
     """As it stands in the file: an address, or `os.environ/NAME`."""
+    api_key: str | None = Field(default=None, repr=False)
+    """Likewise."""
     stated: dict[str, Any] = {}
     """All of `model_info`: what the operator says of the model, over LiteLLM's list."""
 
@@ -255,6 +257,7 @@ def _deployments(raw: dict[str, Any], faults: list[str]) -> list[Deployment]:
             "id": info.get("id"),
             "mode": info.get("mode", "chat"),
             "api_base": params.get("api_base"),
+            "api_key": params.get("api_key"),
             "stated": info,
         }
         try:

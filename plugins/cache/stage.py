@@ -103,6 +103,7 @@ class CacheStage(Stage):
         part.finding = await self._sharing.find(
             part.slot, part.wish, coalesce=policy.coalesce, wait_s=policy.wait_s
         )
+        call.known = part.finding.entry is not None
         self._own(part)
 
     @override

@@ -299,7 +299,7 @@ class Call:
     content_type: str = ""
     """Of the answer, once it is being given."""
     known: bool = False
-    """Its answer is at hand before `reserve`: no provider will be asked."""
+    """Its answer is at hand, from `prepare` or `reserve` on: no provider will be asked."""
     cache_control: str = ""
     """The client's `Cache-Control`."""
     variants: dict[str, str] = field(default_factory=dict[str, str])

@@ -1,5 +1,6 @@
 """What a reviewer reads of a call: prompt, sources and output, kept sealed with the item."""
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
 import msgspec

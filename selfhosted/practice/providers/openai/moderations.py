@@ -36,14 +36,24 @@ _RULES = {
     ),
     "hate": r"\b(?:i hate (?:all )?(?:women|men|jews|muslims|christians|blacks|gays|immigrants)"
     r"|(?:women|jews|muslims|blacks|gays|immigrants) are (?:vermin|subhuman|animals|scum))\b",
+    "hate/threatening": (
+        r"\b(?:kill|hang|gas) all (?:the )?(?:women|men|jews|muslims|blacks|gays|immigrants)\b"
+    ),
     "illicit": r"\bhow (?:to|do i|can i) (?:make|build|cook|buy) (?:a )?(?:bomb|meth)\b",
+    "illicit/violent": r"\bhow (?:to|do i|can i) (?:make|build) (?:a )?(?:bomb|grenade|silencer)\b",
+    "self-harm/instructions": r"\bhow (?:to|do i|can i) (?:kill|hurt|cut) myself\b",
     "self-harm/intent": r"\b(?:kill myself|end my life|hurt myself|commit suicide)\b",
     "sexual": r"\b(?:explicit sex|porn(?:ographic)?|sexual favou?rs|send nudes)\b",
+    "sexual/minors": r"\b(?:child porn\w*|sex with (?:a )?(?:child|minor|children|minors))\b",
     "violence": rf"\b(?:kill|murder|stab|shoot|strangle|hurt|beat up) {_YOU}",
     "violence/graphic": r"\b(?:dismember|disembowel|behead)(?:ed|ing)?\b",
 }
 _PATTERNS = {name: re.compile(rule, re.IGNORECASE) for name, rule in _RULES.items()}
 _IMPLIED = {
+    "hate/threatening": "hate",
+    "illicit/violent": "illicit",
+    "self-harm/instructions": "self-harm",
+    "sexual/minors": "sexual",
     "harassment/threatening": "harassment",
     "self-harm/intent": "self-harm",
     "violence/graphic": "violence",
