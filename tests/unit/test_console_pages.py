@@ -19,6 +19,7 @@ from plugins.tenancy.rules import unknown_key
 from plugins.web.pages import CONSOLE
 from plugins.web.routes import START, page_or_start
 from plugins.web.session import LIFETIME
+from tests.remembering import RememberedMetrics
 
 ITEM = "01a20e1e-6744-7516-97c8-4570871e56b6"
 NEXT = "01a20e1e-6744-7516-97c8-4570871e56b7"
@@ -108,6 +109,9 @@ class Queue:
         row |= {"decided_at": NOW}
         return row, True
 
+    async def mark_stated(self, item_id: str) -> None:
+        self._asked("mark_stated")
+
 
 class Vault:
     """Seals nothing; can have forgotten a tenant's key."""
@@ -128,7 +132,7 @@ class Site:
     def __init__(self) -> None:
         self.clock, self.directory, self.queue, self.vault = Clock(), Directory(), Queue(), Vault()
         parts: Any = (self.queue, self.vault)
-        work = Work(*parts)
+        work = Work(*parts, metrics=RememberedMetrics())
         fakes: Any = (self.directory, "s" * 40, self.queue, work, self.clock)
         app = FastAPI()
         app.mount(CONSOLE, build_console(*fakes))
