@@ -1,8 +1,10 @@
 """From rounds to figures: percentiles, medians of paired rounds, and how far they spread."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -19,6 +21,9 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[low] + (ordered[high] - ordered[low]) * (place - low)
 
 
+_TAIL: Final = 0.025
+
+
 @dataclass(frozen=True, slots=True)
 class Figure:
     """One line of the report.
@@ -29,6 +34,7 @@ class Figure:
         change: the median over pairs of rounds of what `compared` did to a pair.
         low: smallest change in any pair.
         high: largest.
+        sure: a 95 % interval of `change`.
     """
 
     bare: float
@@ -36,6 +42,22 @@ class Figure:
     change: float
     low: float
     high: float
+    sure: tuple[float, float]
+
+
+def interval(changes: Sequence[float]) -> tuple[float, float]:
+    """Give a 95 % interval of the median, whatever the changes are spread like (the sign test's).
+
+    Args:
+        changes: of pairs of rounds, in any order; with fewer than 6 the interval is all of them,
+            which is then less than 95 %.
+    """
+    ordered, count = sorted(changes), len(changes)
+    outside, beyond = 0, 0.0
+    while (beyond := beyond + math.comb(count, outside) / 2**count) <= _TAIL:
+        outside += 1
+    left_out = max(outside - 1, 0)
+    return ordered[left_out], ordered[count - 1 - left_out]
 
 
 def ratio(bare: float, sluice: float) -> float:
@@ -65,4 +87,5 @@ def compared(
         change=statistics.median(changes),
         low=min(changes),
         high=max(changes),
+        sure=interval(changes),
     )

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,7 +74,12 @@ class Sink:
 
 
 def measured(
-    plan: Plan, folder: Path, say: Callable[[str], None], *, host_spans: bool = False
+    plan: Plan,
+    folder: Path,
+    say: Callable[[str], None],
+    *,
+    modes: Sequence[Mode] = MODES,
+    host_spans: bool = False,
 ) -> dict[str, Cost]:
     """Run both gateways, one under load at a time, in alternating order.
 
@@ -82,6 +87,7 @@ def measured(
         plan: how much.
         folder: an empty one.
         say: told what is being done.
+        modes: the loads.
         host_spans: compare, with metrics and traces on, LiteLLM's own spans with none of them.
 
     Raises:
@@ -103,7 +109,7 @@ def measured(
             seen = stack.enter_context(_gateway(folder / "seen", here))
             config = _unobserved(folder / "unobserved.yaml")
             unseen = stack.enter_context(_gateway(folder / "unseen", {}, config))
-        found = runner.run(_rounds(plan, unseen, seen, say))
+        found = runner.run(_rounds(plan, modes, unseen, seen, say))
         if not sink.received:
             raise LoadError("no trace was exported: the comparison would say nothing")
         return found
@@ -142,16 +148,16 @@ def _with_host_spans(path: Path) -> Path:
 
 
 async def _rounds(
-    plan: Plan, unseen: System, seen: System, say: Callable[[str], None]
+    plan: Plan, modes: Sequence[Mode], unseen: System, seen: System, say: Callable[[str], None]
 ) -> dict[str, Cost]:
-    for mode in MODES:
+    for mode in modes:
         for system in (unseen, seen):
             await _load(mode, system, plan.warm_s)
     calls: dict[tuple[str, bool], list[float]] = {}
     cpu: dict[tuple[str, bool], list[float]] = {}
     for number in range(plan.rounds):
         say(f"observed and not, round {number + 1} of {plan.rounds}")
-        for mode in MODES:
+        for mode in modes:
             pair = (unseen, seen) if number % 2 == 0 else (seen, unseen)
             for system in pair:
                 before_s = cpu_s(system.proxy_pid)
@@ -166,7 +172,7 @@ async def _rounds(
             compared(calls[mode.name, False], calls[mode.name, True], ratio),
             compared(cpu[mode.name, False], cpu[mode.name, True], ratio),
         )
-        for mode in MODES
+        for mode in modes
     }
 
 
@@ -183,20 +189,28 @@ def summary(costs: Mapping[str, Cost]) -> dict[str, float]:
         "observability_stream_ratio": STREAMS,
         "observability_hit_ratio": HITS_BUSY,
     }
-    return {name: round(costs[mode.name].calls_per_s.change, 3) for name, mode in named.items()}
+    return {
+        name: round(costs[mode.name].calls_per_s.change, 3)
+        for name, mode in named.items()
+        if mode.name in costs
+    }
 
 
 def show(costs: Mapping[str, Cost], console: Console) -> None:
     """Write a line for each load."""
-    console.print("Observed beside unobserved (in brackets: least and most of any pair):")
+    console.print("Observed beside unobserved (in brackets: 95 % interval of the pairs' median):")
     for name, cost in costs.items():
         calls, cpu = cost.calls_per_s, cost.cpu_ms
         console.print(
-            f"  {name}: {calls.bare:.1f} -> {calls.sluice:.1f} calls/s, ratio {calls.change:.3f}"
-            f" ({calls.low:.3f} .. {calls.high:.3f}); CPU/call {cpu.bare:.3f} -> {cpu.sluice:.3f}"
-            f" ms, ratio {cpu.change:.3f} ({cpu.low:.3f} .. {cpu.high:.3f})",
+            f"  {name}: {calls.bare:.1f} -> {calls.sluice:.1f} calls/s, {_change(calls)};"
+            f" CPU/call {cpu.bare:.3f} -> {cpu.sluice:.3f} ms, {_change(cpu)}",
             soft_wrap=True,
         )
+
+
+def _change(figure: Figure) -> str:
+    low, high = figure.sure
+    return f"ratio {figure.change:.3f} ({low:.3f} .. {high:.3f})"
 
 
 def main() -> int:
@@ -207,6 +221,7 @@ def main() -> int:
     parser.add_argument(
         "--host-spans", action="store_true", help="what LiteLLM's own spans cost besides"
     )
+    parser.add_argument("--busy", action="store_true", help="new calls alone, 8 at a time")
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
     plan = Plan(options.rounds, options.seconds, FULL.warm_s)
@@ -216,6 +231,7 @@ def main() -> int:
                 plan,
                 Path(name),
                 lambda text: console.print(text, style="dim"),
+                modes=(BUSY,) if options.busy else MODES,
                 host_spans=options.host_spans,
             )
     except (LoadError, ServerError) as error:

@@ -122,7 +122,7 @@ class Result:
         """Compare a percentile of all calls pooled; the spread is that of the pairs."""
         spread = self.figure(mode, latency_ms(share), added)
         bare, sluice = (self.pooled_ms(mode, s, share) for s in self._pair(mode))
-        return Figure(bare, sluice, added(bare, sluice), spread.low, spread.high)
+        return Figure(bare, sluice, added(bare, sluice), spread.low, spread.high, spread.sure)
 
     def round_trips(self) -> float:
         """Give Redis round trips per call, seen with one call at a time."""

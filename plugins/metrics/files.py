@@ -1,6 +1,6 @@
 """One worker's values, in memory-mapped files that every worker can read.
 
-A sample costs about two microseconds and never waits: the kernel writes the pages when it likes.
+A sample costs less than a microsecond and never waits: the kernel writes the pages when it likes.
 Called from the event loop's thread alone.
 """
 

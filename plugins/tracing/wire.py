@@ -1,9 +1,9 @@
 """Writes spans in OTLP's wire format (protobuf). Pure.
 
 The SDK's encoder takes 20 us a span, most of a trace's cost; this one takes 2: most of what spans
-say has been said before, and its bytes are still there. Its results are compared with the SDK's,
-message by message, in `tests/unit/test_tracing_wire.py`. The fields are those of
-opentelemetry-proto 1.x (`trace.proto`, `common.proto`, `resource.proto`).
+say has been said before, and its bytes are still there. `tests/unit/test_tracing_wire.py`
+compares its results with the SDK's, message by message. The fields are those of opentelemetry-proto
+1.x (`trace.proto`, `common.proto`, `resource.proto`).
 """
 
 import struct

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from bench.figures import added, compared, percentile, ratio
+from bench.figures import added, compared, interval, percentile, ratio
 from bench.load import arrivals
 from bench.measure import NOTHING, RedisCount, cpu_s, round_trips_per_call
 from bench.wire import Place, Reply
@@ -40,6 +40,17 @@ def test_ratios_are_taken_within_a_pair_before_they_are_summarised() -> None:
 def test_differences_keep_their_sign() -> None:
     figure = compared([10.0, 12.0], [9.0, 15.0], added)
     assert (figure.low, figure.change, figure.high) == (-1.0, 1.0, 3.0)
+
+
+# Bounds of the sign test at 95 %, as any table of it has them: how many are left out on each side.
+@pytest.mark.parametrize(
+    ("pairs", "left_out"), [(1, 0), (2, 0), (5, 0), (6, 0), (8, 0), (9, 1), (12, 2), (20, 5)]
+)
+def test_the_median_lies_in_an_interval_that_its_pairs_alone_decide(
+    pairs: int, left_out: int
+) -> None:
+    changes = [float(n) for n in range(pairs, 0, -1)]
+    assert interval(changes) == (1.0 + left_out, float(pairs - left_out))
 
 
 def test_rounds_without_a_partner_are_an_error() -> None:
