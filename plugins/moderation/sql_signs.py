@@ -399,10 +399,10 @@ SIGNS: Final = (
         "always",
         1.0,
         r"[0-9'\")][\s)+]{1,4}(?:and|or|xor|&&|\|\|)[\s(+!~]{1,8}(?:ascii|ord|substr|mid|"
-        r"substring|length|@@[a-z]|bin|hex|exists)[a-z_]{0,20}[\s+()]",
+        r"substring|length|@@[a-z]|bin|hex|exists|sleep|pg_sleep|benchmark)[a-z_]{0,20}[\s+()]",
         r"(?:\d|['\")])[\s)+]{1,4}(?:\band\b|\bor\b|\bxor\b|&&|\|\|)[\s(+!~]{1,8}(?:(?:ascii|"
         r"ord|substr(?:ing)?|mid|length|bin|hex)\s*\([^\n]{1,120}?[=<>]|exists\s*\(\s*select|"
-        r"@@\w+\)?\s*[=<>])",
+        r"@@\w+\)?\s*[=<>]|(?:pg_)?sleep\s*\(\s*\d|benchmark\s*\(\s*\d)",
         before=40,
         after=140,
     ),
