@@ -72,6 +72,7 @@ class SqlInjection:
         seen = sorted(
             (*match.span(), sign.kind, sign.weight)
             for sign in SIGNS
+            if sign.rule.name in view.spots
             for match in sign.rule.matches(view)
             if sign.kind not in _LEANS_ON_QUOTES or not _closes_literal(match)
         )

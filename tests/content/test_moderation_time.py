@@ -83,7 +83,7 @@ def test_a_long_text_is_read_in_parts_and_nothing_on_a_border_is_missed() -> Non
 
 def test_every_step_is_a_part_of_the_work() -> None:
     steps = list(READER.steps("word " * 10_000))
-    parts = 4
+    parts = 7
     assert len(steps) == parts * (1 + len(READER.recognisers))
 
 
