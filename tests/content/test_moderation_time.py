@@ -92,7 +92,7 @@ SLACK_S = 0.005
 
 @pytest.fixture(autouse=True)
 def no_garbage_collection() -> Iterator[None]:
-    """Keep out what depends on all else that the process holds: with LiteLLM loaded, a full collection takes 0.3 s."""
+    """Keep out what depends on all else that the process holds: 0.3 s where LiteLLM is loaded."""
     gc.disable()
     yield
     gc.enable()
