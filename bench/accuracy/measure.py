@@ -196,10 +196,29 @@ def _toxicity(folder: Folder, jobs: list[str], report: Report) -> None:
 
 def _time(folder: Folder, jobs: list[str], report: Report) -> None:
     del folder
-    spent = sorted(_timings(input_checks(), jobs))
+    checks = input_checks()
+    spent = sorted(_timings(checks, jobs))
     if spent:
+        steps = sorted(_longest_steps(checks, jobs))
+        report.figures["input_checks_longest_step_p50_ms"] = round(percentile(steps, 0.5) * 1e3, 3)
+        report.figures["input_checks_longest_step_max_ms"] = round(steps[-1] * 1e3, 3)
         report.figures["input_checks_10k_tokens_p95_ms"] = round(percentile(spent, 0.95) * 1e3, 3)
         report.figures["input_checks_10k_tokens_p50_ms"] = round(percentile(spent, 0.5) * 1e3, 3)
+
+
+def _longest_steps(checks: Sequence[Recogniser], jobs: list[str], rounds: int = 60) -> list[float]:
+    """Give, for each of different prompts of 10K tokens, its longest step's seconds of processor."""
+    reader, whole = Reader(checks), "\n".join(jobs)
+    longest: list[float] = []
+    for turn in range(rounds + 1):
+        start = turn * 7_919 % max(1, len(whole) - _PROMPT_CHARACTERS)
+        steps, took, done = reader.steps(whole[start : start + _PROMPT_CHARACTERS]), 0.0, False
+        while not done:
+            began = time.thread_time()
+            done = next(steps, None) is None
+            took = max(took, time.thread_time() - began)
+        longest.append(took)
+    return longest[1:]
 
 
 def _timings(checks: Sequence[Recogniser], jobs: list[str], rounds: int = 60) -> list[float]:

@@ -26,6 +26,9 @@ _SELECTORS: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]{4,}")
 _FIRST_SELECTORS: Final = 0xFE00
 _MORE_SELECTORS: Final = 0xE0100
 _SIXTEEN: Final = 16
+_LONG_LIGATURES: Final = "\ufdfa\ufdfb"
+"""Arabic blessings in one sign, which NFKC writes out in 18 and 8: a text would grow as much."""
+_SHORTENED: Final = str.maketrans(dict.fromkeys(_LONG_LIGATURES, " "))
 
 
 def folded(run: str) -> str:
@@ -41,8 +44,8 @@ def folded(run: str) -> str:
 
 
 def _fold(run: str) -> str:
-    if max(run) >= "\ufe00":
-        run = _SELECTORS.sub(_read_selectors, _TAGS.sub(_read_tags, run))
+    if max(run) >= _LONG_LIGATURES[0]:
+        run = _SELECTORS.sub(_read_selectors, _TAGS.sub(_read_tags, run.translate(_SHORTENED)))
     return unicodedata.normalize("NFKC", run).translate(_FOLDS)
 
 

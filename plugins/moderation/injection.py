@@ -336,6 +336,7 @@ class PromptInjection:
                 Hit("prompt_injection", *view.place(*match.span()), 0.7)
                 for view in text.views
                 for rule in self.rules
+                if rule.name in view.spots
                 for match in rule.matches(view)
             ]
         )

@@ -3,7 +3,7 @@
 Words are looked for as words. Letters may be repeated, replaced by the usual signs (`sh1t`, `f*ck`)
 or set apart (`f u c k`), endings may follow; a word that merely holds one (Scunthorpe, Cockburn,
 cocktail, assess) is another word. What is also somebody's name is believed only where it cannot be
-one.
+one; what is also an animal, a tool or a word of another language, where nothing beside it says so.
 """
 
 import re
@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
-from plugins.moderation.profanity_words import INNOCENT, INSIDE, MILD, NAMES, SEVERE, STRONG
+from plugins.moderation.ordinary_words import is_ordinary
+from plugins.moderation.profanity_words import (
+    FOREIGN,
+    INNOCENT,
+    INSIDE,
+    MILD,
+    NAMES,
+    SEVERE,
+    STRONG,
+)
 from plugins.moderation.rules import Hit, Rule, once
 from plugins.moderation.text import Text, View
 
@@ -54,7 +63,7 @@ _SCORES: Final = {
     for word in words
     for ending in _ENDINGS
     if word + ending not in INNOCENT
-}
+} | dict.fromkeys(FOREIGN, 0.8)
 _INSIDE_SCORE: Final = 0.9
 
 # A sign may stand for several letters: each reading is tried.
@@ -70,9 +79,11 @@ _MOST_TOKENS: Final = 4_096
 _TOKEN: Final = re.compile(
     r"(?<![\w@$*!])[A-Za-z@$5(!|][A-Za-z0-9@$!*+|#(']{0,30}[A-Za-z0-9@$*](?![\w@$*])"
 )
+_WORDS: Final = "|".join(sorted((*MILD, *STRONG, *SEVERE, *FOREIGN)))
 _RULE: Final = Rule(
     "profanity",
-    rf"[^a-z0-9](?:{'|'.join(sorted((*MILD, *STRONG, *SEVERE)))})|{'|'.join(sorted(INSIDE))}|"
+    rf"[^a-z0-9](?:{_WORDS})|"
+    rf"{'|'.join(sorted(INSIDE))}|"
     # repeated letters, signs and stars inside a word
     r"aaa|bbb|ccc|eee|fff|ggg|hhh|iii|kkk|ooo|sss|ttt|uu|ii|aa|"
     r"[a-z][@$*!|][@$*!|]{0,3}[a-z]|[@$][a-z$]{2}|[^a-z0-9][a-z]{1,3}[0-9]{1,2}[a-z]|"
@@ -105,12 +116,16 @@ class Profanity:
     def _in(self, view: View) -> Iterator[Hit]:
         for match in _RULE.matches(view):
             score = _score(match[0].lower())
-            if score >= self._least and not _is_name(match):
+            if score >= self._least and not (
+                _is_name(match) or is_ordinary(match[0].lower(), match.string, *match.span())
+            ):
                 yield Hit("profanity", *view.place(*match.span()), score)
 
 
 @lru_cache(_MOST_TOKENS)
 def _score(token: str) -> float:
+    if token in INNOCENT:
+        return 0.0
     return max(map(_known, _forms(token)), default=0.0)
 
 

@@ -1,5 +1,6 @@
 """Reads a text once for all recognisers, in parts short enough for an event loop."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
@@ -12,8 +13,11 @@ from plugins.moderation.text import Text, View, normalised
 _DEEPEST: Final = 3
 """Layers of disguise that are undone: a percent escape inside base64 inside a percent escape."""
 
-_PART: Final = 16_384
+_PART: Final = 8_192
 _OVERLAP: Final = 512
+_DENSE: Final = 256
+"""Spots in one part from on which a recogniser is asked about a stretch of it at a time."""
+_STRETCH: Final = 1_024
 
 
 class Reader:
@@ -27,6 +31,9 @@ class Reader:
         self.recognisers = tuple(recognisers)
         rules = {rule.name: rule for each in recognisers for rule in each.rules}
         self._spotter = spotter([*disguises.RULES, *rules.values()])
+        self._asked = tuple(
+            (each, frozenset(rule.name for rule in each.rules)) for each in self.recognisers
+        )
 
     def read(self, original: str) -> Text:
         """Normalise a text, spot what may be in it and undo its disguises.
@@ -34,23 +41,16 @@ class Reader:
         Args:
             original: any string. Memory is bounded by a small multiple of its length.
         """
-        view = self._spotted(normalised(original))
-        views = [view]
-        while len(views) <= _DEEPEST:
-            hidden = disguises.undone(view, most_characters=2 * len(original) + 1_024)
-            if hidden is None:
-                break
-            view = self._spotted(hidden)
-            views.append(view)
-        return Text(original, tuple(views))
+        return Text(original, tuple(filter(None, self._readings(original))))
 
     def steps(
         self, original: str, asked: Sequence[Recogniser] | None = None
     ) -> Iterator[list[tuple[str, Hit]]]:
         """Check a text piece by piece, so that a caller can let others run in between.
 
-        Each step reads one part of at most 16,384 characters, or asks one recogniser about it.
-        Parts overlap, so that nothing on their border is missed.
+        Each step reads one part of at most 8,192 characters, or asks one recogniser about it, or
+        about a stretch of it where much was spotted. Parts and stretches overlap, so that nothing
+        on their border is missed.
 
         Args:
             original: the whole text, of any length.
@@ -61,13 +61,18 @@ class Reader:
             may come twice, from two parts; `found` gives each once.
         """
         for start in range(0, max(1, len(original) - _OVERLAP), _PART - _OVERLAP):
-            text = self.read(original[start : start + _PART])
-            yield []
-            for recogniser in self.recognisers if asked is None else asked:
-                yield [
-                    (recogniser.check, replace(hit, start=hit.start + start, end=hit.end + start))
-                    for hit in recogniser.find(text)
-                ]
+            part, views = original[start : start + _PART], list[View]()
+            for view in self._readings(part):
+                views += [view] if view is not None else []
+                yield []
+            text = Text(part, tuple(views))
+            for stretch in _stretches(text):
+                spotted = frozenset[str]().union(*(view.spots for view in stretch.views))
+                for recogniser, rules in self._asked:
+                    if asked is not None and recogniser not in asked:
+                        continue
+                    hits = [] if rules.isdisjoint(spotted) else recogniser.find(stretch)
+                    yield [(recogniser.check, _moved(hit, start)) for hit in hits]
 
     def found(self, original: str) -> dict[str, list[Hit]]:
         """Check a text at once; for each check that found something, its hits in order."""
@@ -77,5 +82,41 @@ class Reader:
                 by_check.setdefault(check, []).append(hit)
         return {check: once(hits) for check, hits in by_check.items()}
 
+    def _readings(self, original: str) -> Iterator[View | None]:
+        """Read a text as it is, then what is disguised in it; None is a rest in between."""
+        view = self._spotted(normalised(original))
+        yield view
+        for _ in range(_DEEPEST):
+            hidden = disguises.undone(view, most_characters=2 * len(original) + 1_024)
+            if hidden is None:
+                return
+            yield None
+            view = self._spotted(hidden)
+            yield view
+
     def _spotted(self, view: View) -> View:
         return replace(view, spots=self._spotter.spots(view.text))
+
+
+def _moved(hit: Hit, by: int) -> Hit:
+    return replace(hit, start=hit.start + by, end=hit.end + by)
+
+
+def _stretches(text: Text) -> Iterator[Text]:
+    # The readings stay whole, so that no shape is cut; only the spots are dealt out.
+    spots = sum(len(ends) for view in text.views for ends in view.spots.values())
+    if spots < _DENSE:
+        yield text
+        return
+    longest = max(len(view.text) for view in text.views)
+    for start in range(0, longest + 2, _STRETCH):  # a spot ends at most one past the text
+        views = (_spots_between(view, start - _OVERLAP, start + _STRETCH) for view in text.views)
+        yield Text(text.original, tuple(views))
+
+
+def _spots_between(view: View, start: int, end: int) -> View:
+    dealt = {
+        name: ends[bisect_left(ends, start) : bisect_left(ends, end)]
+        for name, ends in view.spots.items()
+    }
+    return replace(view, spots={name: ends for name, ends in dealt.items() if ends})

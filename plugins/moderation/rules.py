@@ -75,8 +75,9 @@ class Rule:
     def _anchored(self, view: View) -> Iterator[re.Match[str]]:
         done = 0
         for spot in view.spots.get(self.name, ()):
-            match = self.shape.match(view.text, max(0, spot - self.anchor))
-            if match is not None and match.start() >= done:
+            start = max(0, spot - self.anchor)
+            match = self.shape.match(view.text, start) if start >= done else None
+            if match is not None:
                 done = match.end()
                 yield match
 
@@ -123,7 +124,10 @@ class Recogniser(Protocol):
         ...
 
     def find(self, text: Text) -> list[Hit]:
-        """Give what it finds, in order, each place once; linear in the text's length."""
+        """Give what it finds, in order, each place once; linear in the text's length.
+
+        A reader asks only where at least one of the rules was spotted.
+        """
         ...
 
 

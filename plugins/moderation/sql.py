@@ -11,8 +11,8 @@ import re
 from enum import StrEnum
 from typing import Final
 
+from plugins.moderation import sql_conditions, sql_statements
 from plugins.moderation.rules import Hit, once
-from plugins.moderation.sql_signs import SIGNS
 from plugins.moderation.text import Text, View
 
 
@@ -25,6 +25,7 @@ class Field(StrEnum):
     """One value, such as a name, a town or a search term: where SQL has no business at all."""
 
 
+_SIGNS: Final = (*sql_conditions.SIGNS, *sql_statements.SIGNS)
 _BELIEVED: Final = {Field.PROSE: 1.0, Field.SHORT: 0.5}
 _TOGETHER: Final = 160
 """Characters that may lie between signs of one injection."""
@@ -62,7 +63,7 @@ class SqlInjection:
 
     def __init__(self, kind: Field = Field.PROSE) -> None:
         self._believed = _BELIEVED[kind]
-        self.rules = tuple(sign.rule for sign in SIGNS)
+        self.rules = tuple(sign.rule for sign in _SIGNS)
 
     def find(self, text: Text) -> list[Hit]:
         """Give the injections in a text."""
@@ -71,7 +72,8 @@ class SqlInjection:
     def _in(self, view: View) -> list[Hit]:
         seen = sorted(
             (*match.span(), sign.kind, sign.weight)
-            for sign in SIGNS
+            for sign in _SIGNS
+            if sign.rule.name in view.spots
             for match in sign.rule.matches(view)
             if sign.kind not in _LEANS_ON_QUOTES or not _closes_literal(match)
         )

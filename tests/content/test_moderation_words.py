@@ -75,11 +75,49 @@ def test_profanity_is_found_at_its_place(said: str) -> None:
         "a snigger",
         "document",
         "C++ and C#, A/B, B2B, H1B, 3D",
+        "spicy food, ten spices, cocky, a cocker spaniel, Shiite, CVM and FVC, niggardly",
+        "a cement retarder; we mixed plaster that retards the set",
+        "summa cum laude. I was cook cum driver, in a kitchen-cum-office.",
+        "As hooker in the scrum I never lost the ball.",
+        "The vet helped the bitch with her litter; we kept hens and a cock.",
+        "A bastard sword, a skin prick test, a chink in the armour, pussy willows.",
+        "I removed porn as a content moderator. I weed with a hoe.",
+        "We dug a drain behind the dyke. Offa's Dyke. A Maine Coon.",
+        "Das Brett war sehr dick und der Karton ist dicker.",
+        "Le train avait du retard et les retards sont pour nous un souci.",
+        "Het was niet duidelijk hoe wij dat met een team voor elkaar krijgen.",
+        "Det var slut p\u00e5 dagen och jag fick en prick i betyg.",
+        "Nu este clar cum se lucreaza cu un client.",
+        "Herr Fick and Mrs Dildo from Bitche, Signor Fook",
+        "Bio sam dva puta na radu u Rijeci i to je sve.",
         "* bullet * list **bold**",
     ],
 )
 def test_names_towns_and_innocent_words_pass(text: str) -> None:
     assert PROFANITY.found(text) == {}
+
+
+@pytest.mark.spec("10.1")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Du bist so eine Schlampe, sagte er.", "Schlampe"),
+        ("\u00a1Qu\u00e9 gilipollas es usted!", "gilipollas"),
+        ("c'est un encul\u00e9", "encul\u00e9"),
+        ("quello stronzo del capo", "stronzo"),
+        ("co za kurwa firma", "kurwa"),
+        ("My boss is a dick and the team was not happy with him.", "dick"),
+        ("I want to cum on you", "cum"),
+        ("they called me a retard at work", "retard"),
+        ("what a bitch she was", "bitch"),
+        ("f\nu\nc\nk this", "f\nu\nc\nk"),
+    ],
+)
+def test_other_languages_have_their_own_and_context_excuses_only_what_it_explains(
+    text: str, said: str
+) -> None:
+    (hit,) = PROFANITY.found(text)["profanity"]
+    assert text[hit.start : hit.end] == said
 
 
 def test_mild_words_are_reported_only_when_asked_for() -> None:

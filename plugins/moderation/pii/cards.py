@@ -89,6 +89,8 @@ def _cards(text: str, groups: list[tuple[int, str]]) -> list[tuple[int, int, flo
         digits = ""
         for last in range(first, len(groups)):
             digits += groups[last][1]
+            if len(digits) < _SHORTEST:
+                continue
             if len(digits) > _LONGEST:
                 break
             start, end = groups[first][0], groups[last][0] + len(groups[last][1])
@@ -102,13 +104,11 @@ def _cards(text: str, groups: list[tuple[int, str]]) -> list[tuple[int, int, flo
 
 
 def _score(text: str, digits: str, shape: tuple[int, ...], start: int, end: int) -> float:
-    if len(digits) < _SHORTEST or not _checks(digits):
-        return 0.0
     issued = any(
         len(digits) in lengths and first.match(digits) is not None for first, lengths in _ISSUERS
     )
     loose = len(digits) in _LOOSE_LENGTHS and _LOOSE.match(digits) is not None
-    if not issued and not loose:
+    if not (issued or loose) or not _checks(digits):
         return 0.0
     if near(text, start, end, _CONTEXT):
         return 1.0

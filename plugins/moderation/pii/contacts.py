@@ -1,6 +1,7 @@
 """E-mail addresses and telephone numbers, and lists of several people's."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
@@ -121,6 +122,9 @@ _REFEREES: Final = re.compile(
 )
 
 
+_REFEREES_REACH: Final = 400
+"""Characters before an address in which it may be said to be a referee's."""
+
 _HOSTS: Final = re.compile(
     r"\b(?:interview (?:with|panel|on|at|is|will)|panel|meeting|meet (?:with|your)|invit\w+|"
     r"attendees|participants|dial[ \-]?in|cc|hosts?|hiring team|contact persons?|your contacts|"
@@ -162,10 +166,15 @@ _ONE_OF_MANY: Final = re.compile(
 
 
 def _lists(original: str, found: Sequence[Hit]) -> list[Hit]:
+    if len(found) < _FEWEST:
+        return []
     by_name: dict[str, Hit] = {}
+    referees = [match.start() for match in _REFEREES.finditer(original)]
     for hit in sorted(found, key=lambda hit: hit.start):
-        before = original[max(0, hit.start - 400) : hit.start]
-        if not _REFEREES.search(before) and not _ONE_OF_MANY.search(before[-14:]):
+        given = bisect_left(referees, hit.start - _REFEREES_REACH) < bisect_left(
+            referees, hit.start
+        )
+        if not given and not _ONE_OF_MANY.search(original[max(0, hit.start - 14) : hit.start]):
             name = re.sub(r"[\W_]", "", original[hit.start : hit.end]).lower()
             by_name.setdefault(name, hit)
     lists: list[Hit] = []

@@ -66,6 +66,8 @@ class NationalIdentifiers:
         """Give the identifiers in one reading of a text, placed in the original."""
         hits: list[Hit] = []
         for kind, rule, context in self._kinds:
+            if rule.name not in view.spots:
+                continue
             for match in rule.matches(view):
                 if not kind.right(_NOT_WORD.sub("", match[0].upper())):
                     continue

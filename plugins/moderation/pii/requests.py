@@ -256,4 +256,5 @@ def _requests(view: View) -> Iterator[re.Match[str]]:
     yield from _NAMED_RULE.matches(view)
     asked = view.spots.get(_ASKED_RULE.name, ())
     for rule in _ASKING_RULES if asked else ():
-        yield from rule.matches(view, asked)
+        if rule.name in view.spots:
+            yield from rule.matches(view, asked)
