@@ -176,7 +176,7 @@ def test_a_workers_files_have_room_for_all_of_them(kinds: Kinds) -> None:
         ]
         needed = sum(len(_entry(key)) for key in keys)
         print(f"{kind.__name__}: {len(keys)} values, {needed} bytes")
-        assert needed < FILE_BYTES * 3 / 4
+        assert needed < FILE_BYTES / 2
     assert sum(len(family.bounds) + 1 for family in traced(kinds)) < MOST
 
 
