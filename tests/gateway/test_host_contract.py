@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ _SCRIPT = """
 import asyncio, inspect, json, warnings
 from inspect import getsource as source
 warnings.simplefilter("ignore")
+from litellm.integrations.custom_guardrail import CustomGuardrail
 from litellm.integrations.custom_logger import CustomLogger
 from litellm.litellm_core_utils.litellm_logging import Logging
 from litellm.litellm_core_utils.streaming_handler import CustomStreamWrapper
@@ -42,6 +44,9 @@ facts = {
         "async_pre_call_deployment_hook" in vars(Conductor),
         "async_pre_call_hook" in vars(guardrail_class("any")),
     ],
+    "switches": names(CustomGuardrail.should_run_guardrail),
+    "told": names(CustomGuardrail.add_standard_logging_guardrail_information_to_request_data),
+    "take_out": names(litellm.logging_callback_manager.remove_callback_from_all_lists),
     "pre_call": names(CustomLogger.async_pre_call_hook),
     "deployment": names(CustomLogger.async_pre_call_deployment_hook),
     "failure": names(CustomLogger.async_log_failure_event),
@@ -137,6 +142,14 @@ def test_the_application_can_be_wrapped_at_start_up(facts: dict[str, object]) ->
     assert facts["router"]
     assert facts["startup"]
     assert facts["shutdown"]
+
+
+def test_a_guardrail_can_be_asked_whether_it_runs_told_of_and_taken_out(
+    facts: dict[str, Any],
+) -> None:
+    assert facts["switches"] == ["self", "data", "event_type"]
+    assert facts["take_out"] == ["obj", "require_self"]
+    assert {"guardrail_json_response", "request_data", "guardrail_status"} < set(facts["told"])
 
 
 def test_the_lazy_routes_stay_and_the_rest_of_the_middleware_goes(

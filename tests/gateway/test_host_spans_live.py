@@ -34,6 +34,10 @@ def whole(new_folder: Callable[[str], Path]) -> Iterator[Traced]:
             made.close()
 
 
+GATES = [f"  litellm execute_guardrail {name}" for name in ("input-checks", "probe-guard")]
+"""They ran before the pass that tells LiteLLM of them, so they lie at its beginning."""
+
+
 def whole_tree(traced: Traced, trace_id: str, last: str, roots: int = 1) -> list[SpanSeen]:
     """The trace with LiteLLM's part: it notes its tries in the background."""
 
@@ -58,6 +62,7 @@ def test_they_are_children_of_the_pass_they_come_from(whole: Traced) -> None:
     spans = whole_tree(whole, trace_id, GPT_4O)
     assert below_passes(spans) == [
         "host gpt-4o",
+        *GATES,
         "  " + AUTH,
         "  litellm route gpt-4o",
         "  chat gpt-4o",
@@ -75,6 +80,7 @@ def test_a_fallback_shows_them_below_both_passes(whole: Traced) -> None:
     spans = whole_tree(whole, trace_id, SONNET)
     assert below_passes(spans) == [
         "host gpt-4o",
+        *GATES,
         "  " + AUTH,
         "  litellm route gpt-4o",
         "  chat gpt-4o !",
@@ -104,7 +110,7 @@ def test_a_client_that_goes_away_leaves_no_orphan(whole: Traced) -> None:
         chat(whole.client(), headers | UNCACHED, timeout=0.5)
     whole.gateway.mend()
     spans = whole.tree(trace_id)
-    lines = ["host gpt-4o", "  " + AUTH, "  litellm route gpt-4o", "  chat gpt-4o"]
+    lines = ["host gpt-4o", *GATES, "  " + AUTH, "  litellm route gpt-4o", "  chat gpt-4o"]
     assert [line for line in below_passes(spans) if line != "  " + GPT_4O] == lines
 
 
@@ -129,7 +135,7 @@ def test_they_say_nothing_of_texts_people_tokens_or_costs(whole: Traced) -> None
     assert "plum jam" not in repr(spans)
     assert "candidate-9" not in repr(spans)
     theirs = [span for span in spans if span.name.startswith("litellm ")]
-    assert len(theirs) == 6
+    assert len(theirs) == 8
     assert {
         key for span in theirs for key in span.attributes if "usage" in key or "cost" in key
     } == (set())

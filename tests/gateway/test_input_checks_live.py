@@ -288,12 +288,31 @@ def test_a_moderation_is_itself_a_check_and_only_its_length_is_judged(client: Op
         client.moderations.create(input="hello " * 12_000)
 
 
-def test_sources_are_never_sent_to_a_provider(checked: Gateway, client: OpenAI) -> None:
-    sources = {"x_sources": [{"name": "resume", "text": "Nine years.", "about": "candidate"}]}
-    chat(client, "hello there", model="gpt-4o", extra_body=sources)
-    first = checked.practice_requests()[-1]["body_hash"]
-    chat(client, "hello there", model="gpt-4o")
-    assert checked.practice_requests()[-1]["body_hash"] == first
+SOURCES = {"x_sources": [{"name": "resume", "text": "Nine years.", "about": "candidate"}]}
+PLAIN: dict[str, tuple[dict[str, Any], bool]] = {
+    "/v1/chat/completions": ({"model": "gpt-4o", "messages": user("hello there")}, True),
+    "/v1/completions": ({"model": "gpt-4o", "prompt": "hello there"}, True),
+    "/v1/responses": ({"model": "gpt-4o", "input": "hello there"}, True),
+    "/v1/messages": (
+        {"model": "claude-3-5-sonnet", "max_tokens": 9, "messages": user("hello there")},
+        True,
+    ),
+    "/v1/embeddings": ({"model": "embedding", "input": "hello there"}, False),
+    "/v1/moderations": ({"input": "hello there"}, False),
+    "/v1/audio/speech": ({"model": "tts-1", "input": "hello there", "voice": "alloy"}, False),
+}
+
+
+@pytest.mark.parametrize("path", PLAIN)
+def test_neither_sources_nor_guardrails_are_sent_to_a_provider(checked: Gateway, path: str) -> None:
+    body, takes_sources = PLAIN[path]
+    asked = {"guardrails": ["input-checks", "on-demand"], **(SOURCES if takes_sources else {})}
+    hashes: list[str] = []
+    for more in ({}, asked):
+        answer = checked.request("POST", path, checked.demo_key, json={**body, **more})
+        assert answer.status_code == 200, answer.text
+        hashes.append(checked.practice_requests()[-1]["body_hash"])
+    assert hashes[0] == hashes[1]
 
 
 @pytest.mark.parametrize(

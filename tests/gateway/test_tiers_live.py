@@ -111,7 +111,7 @@ def test_a_tier_that_cannot_take_a_picture_is_left_out_and_named(gateway: Gatewa
     [
         ({"messages": PICTURE}, "model_lacks_images"),
         (
-            {"messages": [{"role": "user", "content": "word " * 20_000}]},
+            {"messages": [{"role": "user", "content": "word " * 9_500}]},
             "context_length_exceeded",
         ),
     ],

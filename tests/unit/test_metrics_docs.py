@@ -12,7 +12,7 @@ from plugins.core.metrics import Family, Histogram
 
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(\w+)` \| (\w+\*?) \|\s*([\w, ]*?)\s*\| (.+) \|$", re.MULTILINE)
-LITELLM = re.compile(r"plugins\.(proxy|callbacks|cli)\b")
+LITELLM = re.compile(r"plugins\.(proxy|callbacks|guardrails|cli)\b")
 """These import LiteLLM, which takes seconds, or run commands; families are in features."""
 TRACED = {
     "sluice_attempt_duration_seconds",
