@@ -100,8 +100,8 @@ class GroundingStage(Stage):
         policy: GroundingPolicy,
         rule: CheckRule,
     ) -> list[Finding]:
-        index = Index(documents)
         length = sum(len(document.text) for document in documents)
+        index = await apart(lambda: Index(documents), size=length, at_once=AT_ONCE)
         assessments: list[Assessment] = []
         for number, text in enumerate(answer.texts):
             place = place_of(number)
