@@ -1,6 +1,8 @@
 """How sure an answer is, 0..1, and what follows from it (SPEC 10.2).
 
-Everything here is pure; the driver asks for log-probabilities, further samples and repairs.
+The rules are pure. `schema_stage.py` mends and repairs structured answers before the other judges
+see them, `stage.py` asks for log-probabilities and further samples and says what follows;
+`labels.py` reads what people said of answers, `learned.py` fits on it.
 
 **Signals** (`rules.Signals`), each from 0 to 1 and each optional:
 
@@ -17,7 +19,7 @@ to sum to 1); then at most 0.3 for an answer that its schema refuses, 0.9 for on
 be mended. What falls away: without log-probabilities (Claude) the other three; without sources,
 agreement decides; with a self-report alone, that; with nothing, 0.7 and an empty `basis`, because
 an answer of which nothing is known is not thereby wrong, and a soft reject of every chat reply
-would teach reviewers to click it away.
+would teach reviewers to click it away. The stage tells no number then (`confidence` is null).
 
 **Calibration** (`calibration.py`): Platt's line per agent and model, from 50 judged answers on;
 under that the result says `calibrated=False` and is only an order. The expected calibration error

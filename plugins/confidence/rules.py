@@ -201,7 +201,7 @@ class SoftReject(StrEnum):
     HOLD = "hold"
     """It is kept back until a person has decided."""
     ESCALATE = "escalate"
-    """A stronger tier is asked; its answer is treated as under `annotate`."""
+    """The next tier is asked; the surest answer is given, marked, when none is sure enough."""
 
 
 @dataclass(frozen=True, slots=True)

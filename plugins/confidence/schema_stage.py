@@ -73,6 +73,7 @@ class SchemaStage(Stage):
         expected = self._expected(call)
         if not expected.is_anything or answer.finish in _CUT_SHORT:
             return None
+        call.notes.pop(REPAIRED, None)  # of an answer that was set aside
         rule = patient(self._checks.rule(call.agent_name, SCHEMA), REPAIR_TIMEOUT_S)
         return await guarded(call, SCHEMA, rule, self._judge(call, answer, expected))
 

@@ -46,7 +46,6 @@ SAMPLE_TIMEOUT_S: Final = 30.0
 _LEAST_TEMPERATURE: Final = 0.7
 """Of further samples: at 0 a model agrees with itself whatever it knows."""
 _KEPT: Final = ("response_format", "max_tokens", "max_completion_tokens", "top_p")
-_ESCALATED: Final = "confidence_escalated"
 _OPENING: Final = ("{", "[", "```")
 _REPORTS: Final = ("confiden", "certainty")
 _FATES: Final = {SoftReject.HOLD: Fate.HOLD, SoftReject.ESCALATE: Fate.ESCALATE}
@@ -224,8 +223,4 @@ def _soft_reject(
         return None
     call.verdict = stricter(call.verdict, Verdict.SOFT_REJECT)
     call.ask_review(Reason.SOFT_REJECT)
-    fate = _FATES.get(policy.soft_reject)
-    if fate is Fate.ESCALATE and call.notes.setdefault(_ESCALATED, call.group) != call.group:
-        # One stronger tier is asked, not all of them; its answer is annotated.
-        return None
-    return fate
+    return _FATES.get(policy.soft_reject)

@@ -1,7 +1,8 @@
 """Whether an answer rests on the documents it was made from, and judges fairly (SPEC 10.2).
 
-Everything here is pure: whoever drives it hands in texts and gets values back. Nothing looks at a
-clock, a file or a network, and every check is linear in its texts.
+All but `stage.py` is pure: it is handed texts and gives values back. Nothing looks at a clock, a
+file or a network, and every check is linear in its texts. The stage finds the documents
+(`documents.py`), asks a judge model where `policy.py` names one, and writes findings down.
 
 **Extractions** (`extraction.py`). Each field of a structured answer is looked for in the sources,
 by what it is: names, titles, skills and degrees by their words, whatever the case, accents,

@@ -59,10 +59,12 @@ class _Heard:
     """How far a running stream has been read.
 
     Args:
+        attempt: the number of the try that writes it; another one begins anew.
         unread: characters at its end.
         total: characters that came.
     """
 
+    attempt: int
     unread: int = 0
     total: int = 0
 
@@ -93,7 +95,9 @@ class OutputStage(Stage):
         blocking = {name: rule for name, rule in rules.items() if rule.mode is Mode.BLOCK}
         if not blocking:
             return None
-        heard: _Heard = call.notes.setdefault(self.name, _Heard())
+        heard: _Heard | None = call.notes.get(self.name)
+        if heard is None or heard.attempt != len(call.attempts):
+            heard = call.notes[self.name] = _Heard(len(call.attempts))
         heard.unread += new
         heard.total += new
         if heard.unread < STEP:

@@ -194,13 +194,14 @@ async def test_policy_says_what_becomes_of_a_soft_rejected_answer(
     assert said is None
 
 
-async def test_one_stronger_tier_is_asked_and_its_answer_is_annotated() -> None:
+async def test_every_tiers_doubtful_answer_is_set_aside_and_a_sure_one_is_not() -> None:
     stage = _stage(soft_reject=SoftReject.ESCALATE)
     call, said = await _judge(stage, 0.5, group="gpt-4o")
     assert said is Fate.ESCALATE
     call.group = "claude-3-5-sonnet"
+    assert await stage.judge(call, Answer((PROSE,))) is Fate.ESCALATE
+    call.signals["groundedness"] = 0.8
     assert await stage.judge(call, Answer((PROSE,))) is None
-    assert call.verdict is Verdict.SOFT_REJECT
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,15 @@ def test_a_stream_is_not_read_while_nothing_blocks() -> None:
     assert call.notes == {}
 
 
+def test_another_tiers_stream_is_read_from_its_beginning() -> None:
+    stage, call = _stage(Mode.BLOCK, Mode.BLOCK), a_call(stream=True)
+    _stream(stage, call, [KIND] * 3)
+    call.attempts.append(call.attempts[0])
+    _, refused = _stream(stage, call, [KIND, HOSTILE, KIND])
+    assert isinstance(refused, InvalidRequest)
+    assert call.findings[0].where.startswith(f"answer:{len(KIND) - 1}-")
+
+
 async def test_the_end_of_a_stream_that_was_not_read_is_judged() -> None:
     stage, call = _stage(Mode.BLOCK, Mode.BLOCK), a_call(stream=True)
     assert stage.listen(call, "You idiot.", 10) is None
