@@ -104,6 +104,7 @@ async def install() -> None:
             parts.retention.run(),
             parts.review_work.run(),
             parts.deliveries.run(),
+            parts.review_retention.run(),
             _open(door, application, parts, plugged),
         )
     )
