@@ -118,6 +118,7 @@ from plugins.review.delivering import Carrier, Deliveries, Reply
 from plugins.review.docket import ReviewDocket
 from plugins.review.forgetting import ReviewForgetting
 from plugins.review.outbox import Outbox
+from plugins.review.retention import ReviewRetention
 from plugins.review.rules import State
 from plugins.review.stage import ReviewStage
 from plugins.review.store import ReviewStore
@@ -174,6 +175,7 @@ class Parts:
     review_work: Work
     docket: ReviewDocket
     deliveries: Deliveries
+    review_retention: ReviewRetention
     retention: Retention
 
     feedback: Recorder
@@ -441,6 +443,7 @@ def build(
             random.random,
             patience_s=stated.webhook_hours * 3600,
         ),
+        review_retention=ReviewRetention(engine, stated.keep_days),
         eraser=Eraser(
             engine,
             seals,

@@ -319,12 +319,14 @@ class Reviews(Frozen):
         payload_bytes: characters kept of what a reviewer reads of one call; an answer that its
             caller waits for is kept whole all the same.
         webhook_hours: for how long a decision is sent to a tenant's webhook that does not take it.
+        keep_days: after its decision an item's texts are deleted.
     """
 
     sample_share: Share = 0.0
     agents_sample_share: dict[str, Share] = {}
     payload_bytes: int = Field(default=131_072, ge=4096, le=1_000_000)
     webhook_hours: float = Field(default=24.0, gt=0, le=720)
+    keep_days: int = Field(default=180, ge=31, le=3650)
 
     @property
     def sample(self) -> Sample:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -24,6 +24,15 @@ def new_call_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
+def begun_at(call_id: str) -> datetime:
+    """Tell when the call of an identifier began, UTC, to the millisecond.
+
+    Args:
+        call_id: a UUID of version 7.
+    """
+    return datetime.fromtimestamp((UUID(call_id).int >> 80) / 1000, UTC)
+
+
 def may_be_under_way(call_id: str, now: datetime) -> bool:
     """Tell whether a call of this identifier may still be on its way to the ledger.
 
@@ -31,8 +40,7 @@ def may_be_under_way(call_id: str, now: datetime) -> bool:
         call_id: a UUID; version 7 says when the call began.
         now: UTC.
     """
-    identifier = UUID(call_id)
-    if identifier.version != 7:
+    if UUID(call_id).version != 7:
         return False
-    age_s = now.timestamp() - (identifier.int >> 80) / 1000
+    age_s = now.timestamp() - (UUID(call_id).int >> 80) / 1000
     return -CLOCKS_APART.total_seconds() <= age_s <= LONGEST_CALL.total_seconds()

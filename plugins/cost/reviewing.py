@@ -55,11 +55,14 @@ class Entering:
         Raises:
             Unavailable: when PostgreSQL is away.
         """
-        if self.payload is not None:
-            sealed = await transfer.reseal(self.tenant_id, self.call_id, self.payload)
-            if sealed is None:
-                _log.warning("the texts of review item %s cannot be kept: no key", self.item.id)
-            self.payload = sealed
+        if self.payload is None:
+            return
+        try:
+            self.payload = await transfer.reseal(self.tenant_id, self.call_id, self.payload)
+        except (ValueError, OverflowError):  # what can never be sealed keeps no other row waiting
+            self.payload = None
+        if self.payload is None:
+            _log.warning("the texts of review item %s cannot be kept: no key", self.item.id)
 
 
 def entering(row: Mapping[str, Any], found: object) -> Entering | None:

@@ -3,6 +3,7 @@
 import asyncio
 import hmac
 import os
+from datetime import datetime
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -15,7 +16,7 @@ from plugins.core.clock import Clock
 from plugins.core.errors import Unavailable
 from plugins.lineage.texts import KEY_BYTES
 from plugins.store.database import transaction
-from plugins.store.tables import tenant_keys
+from plugins.store.tables import key_destructions, tenant_keys
 
 FRESH_S: Final = 60.0
 """How long a key is used from memory after it was destroyed in the database."""
@@ -124,6 +125,16 @@ class TenantKeys:
 
     def _be_quiet(self) -> None:
         self._quiet_until_s = self._clock.monotonic_s() + QUIET_S
+
+    async def destroyed_at(self, tenant_id: str) -> datetime | None:
+        """Tell when a tenant's key was last deleted; None for never.
+
+        Raises:
+            Unavailable: when PostgreSQL is away.
+        """
+        found = select(key_destructions.c.at).where(key_destructions.c.tenant_id == tenant_id)
+        async with transaction(self._engine) as connection:
+            return (await connection.execute(found)).scalar()
 
     async def _make(self, tenant_id: str) -> bytes | None:
         wrapped = self._box.wrap(tenant_id, os.urandom(KEY_BYTES))

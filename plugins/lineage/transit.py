@@ -8,6 +8,7 @@ tenant's own key, so that destroying that key destroys it.
 import hmac
 from typing import Final
 
+from plugins.core.identifiers import begun_at
 from plugins.lineage.keys import TenantKeys
 from plugins.lineage.texts import Text, resealed, seal
 
@@ -46,9 +47,14 @@ class KeyTransfer:
     async def reseal(self, tenant_id: str, call_id: str, sealed: bytes) -> bytes | None:
         """Seal with the tenant's key what came in an envelope.
 
+        What was said before the tenant's key was destroyed is not kept under its next one.
+
         Raises:
             Unavailable: when PostgreSQL is away.
         """
+        destroyed_at = await self._keys.destroyed_at(tenant_id)
+        if destroyed_at is not None and begun_at(call_id) <= destroyed_at:
+            return None
         # `find` before `of`: it does not share in the pause that calls take after an outage.
         key = self._keys.at_hand(tenant_id) or await self._keys.find(tenant_id)
         key = key or await self._keys.of(tenant_id)

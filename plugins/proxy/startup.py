@@ -108,6 +108,7 @@ async def install() -> None:
             parts.retention.run(),
             parts.review_work.run(),
             parts.deliveries.run(),
+            parts.review_retention.run(),
             _open(door, application, parts, plugged),
         )
     )

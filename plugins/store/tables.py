@@ -181,6 +181,14 @@ tenant_keys: Final = Table(
     Column("created_at", _MOMENT, nullable=False, server_default=func.now()),
 )
 
+# When a tenant's key was last deleted, by whatever statement; a trigger writes it down.
+key_destructions: Final = Table(
+    "key_destructions",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("at", _MOMENT, nullable=False),
+)
+
 # Who erased whom and when, the subject by keyed hash alone; also what a late settlement is held
 # against.
 erasures: Final = Table(

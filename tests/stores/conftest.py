@@ -19,7 +19,7 @@ from tests.making import PATIENT_S
 
 EMPTIED = (
     *("ledger", "ledger_rejects", "ledger_daily", "keys", "tenants"),
-    *("lineage_heads", "lineage_texts", "tenant_keys", "erasures"),
+    *("lineage_heads", "lineage_texts", "tenant_keys", "key_destructions", "erasures"),
     *("ai_feedback", "ai_conversions", "review_items", "review_deliveries", "quota_notices"),
 )
 

@@ -526,6 +526,30 @@ async def test_an_item_of_a_tenant_whose_key_was_destroyed_comes_without_texts(
     assert await TextVault(fresh).open("acme", before.call_id, bytes(before.payload)) is None
 
 
+async def test_what_was_said_before_a_key_was_deleted_does_not_come_back_under_the_next(
+    world: World,
+) -> None:
+    before = looked_at(context=Context("john"))
+    carried = encode(before, {}, await world.docket.item(before))
+    await world.settle(looked_at(context=Context("john")))
+    await world.recorded()
+    async with world.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM tenant_keys"))
+    await asyncio.sleep(0.002)  # identifiers tell the time to the millisecond
+    after = looked_at(context=Context("john"))
+    await world.store.record([carried, encode(after, {}, await world.docket.item(after))])
+    items = await _items(world)
+    assert items[before.id].payload is None
+    fresh = TextVault(TenantKeys(world.engine, KeyBox(SECRET), CLOCK))
+    # Within a minute this worker still knows the old key; what it seals then opens for nobody.
+    assert await fresh.open("acme", after.id, bytes(items[after.id].payload)) is None
+    keys = TenantKeys(world.engine, KeyBox(SECRET), CLOCK)
+    store = LedgerStore(world.engine, SEALS, KeyTransfer(TransitBox(SECRET), keys))
+    later = looked_at(context=Context("john"))
+    await store.record([encode(later, {}, await world.docket.item(later))])
+    assert await fresh.open("acme", later.id, bytes((await _items(world))[later.id].payload))
+
+
 async def test_a_settlement_that_was_set_aside_loses_its_item_too(world: World) -> None:
     call = looked_at()
     entry = encode(call, {}, await world.docket.item(call))
@@ -538,6 +562,17 @@ async def test_a_settlement_that_was_set_aside_loses_its_item_too(world: World) 
     assert len(kept) == 2
     assert not any(json.loads(entry)["review"] for entry in kept if entry.endswith("}"))
     assert not any('"payload":"' in entry for entry in kept)
+
+
+async def test_texts_that_can_never_be_sealed_cost_nobody_the_row_or_the_item(
+    world: World,
+) -> None:
+    call = looked_at(id="ffffffff-ffff-4fff-8fff-ffffffffffff")  # not of this gateway's making
+    async with world.engine.begin() as connection:
+        await connection.execute(text("INSERT INTO key_destructions VALUES ('acme', now())"))
+    await world.store.record([encode(call, {}, await world.docket.item(call))])
+    assert (await _items(world))[call.id].payload is None
+    assert call.id in await _rows(world)
 
 
 @pytest.mark.parametrize(

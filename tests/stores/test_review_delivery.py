@@ -27,6 +27,7 @@ from plugins.review.delivering import UNDELIVERED, Deliveries, Reply, pause_afte
 from plugins.review.dossier import Dossier, Part, encoded
 from plugins.review.export import PAGE, ReviewExport, Wanted
 from plugins.review.outbox import Outbox
+from plugins.review.retention import ReviewRetention
 from plugins.review.rules import Decision, State
 from plugins.review.store import NewItem, Reviewer, ReviewStore
 from plugins.review.work import Work
@@ -461,3 +462,21 @@ async def test_an_export_of_many_pages_has_each_item_once_and_one_tenants_only(
     assert foreign in [line["review_id"] for line in await _lines(desk)]
     export = ReviewExport(desk.engine, desk.work, 0)
     assert [1 async for _ in export.lines(Wanted(date(2020, 1, 1), date(2020, 1, 2)))] == []
+
+
+@pytest.mark.spec("14.2")
+async def test_the_texts_of_decided_items_are_deleted_in_time_and_no_others(desk: Desk) -> None:
+    old, fresh, waiting = [await desk.add(Reason.FLAG) for _ in range(3)]
+    for item_id in (old, fresh):
+        await desk.decide(item_id)
+    async with desk.engine.begin() as connection:
+        aged = review_items.update().where(review_items.c.id != fresh)
+        at = datetime.now(UTC) - timedelta(days=181)
+        await connection.execute(aged.values(created_at=at))
+        await connection.execute(aged.where(review_items.c.id == old).values(decided_at=at))
+    retention = ReviewRetention(desk.engine, 180)
+    assert [await retention.sweep(), await retention.sweep()] == [1, 0]
+    kept = {i: await desk.store.item(ANNA, i) for i in (old, fresh, waiting)}
+    assert [row["payload"] is None for row in kept.values()] == [True, False, False]
+    assert [row["answer"] is None for row in kept.values()] == [True, False, True]
+    assert (kept[old]["state"], kept[old]["decision"]) == ("edited", {"reason": "wrong year"})

@@ -171,3 +171,25 @@ def test_a_name_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) ->
     assert "\x1b" not in printed
     assert "gone next [red]x[/]" in printed
     assert len(printed.splitlines()) == 3
+
+
+def test_a_download_is_written_as_it_comes_and_its_lines_are_counted(tmp_path: Path) -> None:
+    seen: list[httpx.Request] = []
+    answer = httpx.Response(200, content=b'{"a":1}\n{"b":2}\n')
+    with (tmp_path / "file").open("wb") as file:
+        assert client(answer, seen).download("/sluice/reviews/export", {"first": "x"}, file) == 2
+    assert (tmp_path / "file").read_bytes() == b'{"a":1}\n{"b":2}\n'
+    assert str(seen[0].url) == f"{URL}/sluice/reviews/export?first=x"
+
+
+def test_a_download_that_is_refused_or_breaks_off_says_so(tmp_path: Path) -> None:
+    refusal = {"error": {"message": "only an administrator's key may", "code": "x"}}
+
+    def broken(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("gone")
+
+    with (tmp_path / "file").open("wb") as file:
+        with pytest.raises(CommandError, match="only an administrator's key"):
+            client(httpx.Response(403, json=refusal), []).download("/x", {}, file)
+        with pytest.raises(CommandError, match="broke off after 0 lines"):
+            Client(URL, "sk-one", httpx.MockTransport(broken)).download("/x", {}, file)

@@ -27,6 +27,7 @@ ENVIRON = {"SLUICE_ADMIN_KEY": "sk-a", "SLUICE_URL": "http://127.0.0.1:1"}
         (("export",), "name --tenant, --first, --last and --to"),
         (("export", "--tenant", "a", "--first", "x", "--last", "x", "--to", "d"), "is no day"),
         (("tenants", "set", "a", "--keep-text-days", "some"), "is no number of days"),
+        (("export", "reviews", "--first", "x", "--last", "x", "--to", "f"), "is no day"),
         (("erase", "--subject", "a", "--tenant", "b"), "no gateway answers"),
     ],
 )

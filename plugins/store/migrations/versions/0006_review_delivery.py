@@ -45,10 +45,32 @@ def upgrade() -> None:
         "CREATE INDEX review_deliveries_due ON review_deliveries (tenant_id, due_at)"
         " WHERE delivered_at IS NULL AND given_up_at IS NULL"
     )
+    # What was said before a tenant's key was destroyed, and is recorded later, must not come back
+    # under the tenant's next key. Whoever deletes it by hand has not to think of that.
+    op.execute(
+        "CREATE TABLE key_destructions (tenant_id text PRIMARY KEY, at timestamptz NOT NULL)"
+    )
+    op.execute(
+        """
+        CREATE FUNCTION sluice_note_key_destruction() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          INSERT INTO key_destructions (tenant_id, at) VALUES (OLD.tenant_id, clock_timestamp())
+          ON CONFLICT (tenant_id) DO UPDATE SET at = excluded.at;
+          RETURN NULL;
+        END $$
+        """
+    )
+    op.execute(
+        "CREATE TRIGGER tenant_keys_destroyed AFTER DELETE ON tenant_keys"
+        " FOR EACH ROW EXECUTE FUNCTION sluice_note_key_destruction()"
+    )
 
 
 def downgrade() -> None:
     """Drop all of it; what was not delivered by then is not any more."""
+    op.execute("DROP TRIGGER tenant_keys_destroyed ON tenant_keys")
+    op.execute("DROP FUNCTION sluice_note_key_destruction()")
+    op.execute("DROP TABLE key_destructions")
     op.execute("DROP TABLE review_deliveries")
     op.execute("DROP INDEX review_items_unstated, review_items_decided")
     op.execute("ALTER TABLE review_items DROP COLUMN stated_at")
