@@ -220,6 +220,16 @@ async def test_who_is_signed_in_no_longer_gets_back_what_they_sent(site: Site, h
     assert refreshed.headers["hx-redirect"].startswith(f"{CONSOLE}/sign-in?then=")
 
 
+async def test_a_link_of_another_site_is_followed_anew_so_that_the_cookie_comes_along() -> None:
+    site = Site()
+    foreign = {"sec-fetch-site": "cross-site"}
+    page = await site.browser.get(f"{CONSOLE}/reviews/{ITEM}", headers=foreign)
+    assert f'content="0; url={CONSOLE}/reviews/{ITEM}"' in page.text
+    own = await site.browser.get(f"{CONSOLE}/reviews/{ITEM}", headers={"sec-fetch-site": "none"})
+    assert own.status_code == 303  # to the sign-in, and no further round
+    await site.browser.aclose()
+
+
 async def test_a_form_that_is_not_whole_is_refused_in_words(site: Site) -> None:
     form = await site.form(decision="approved")
     for broken in ({"version": "x"}, {"version": "0"}, {"decision_key": ""}):

@@ -116,7 +116,7 @@ def test_tab_alone_reaches_everything_in_the_order_that_is_seen(office: Office) 
 
 def test_the_list_of_keys_opens_closes_and_turns_them_off(office: Office) -> None:
     office.stock(plain("first"))
-    page = office.seat(office.staff.anna)
+    page = office.seat(office.staff.anna, own=True)
     page.goto(QUEUE)
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys")
@@ -299,7 +299,7 @@ def test_a_double_click_sends_one_decision(office: Office) -> None:
 
 def test_writing_for_long_keeps_the_item_without_losing_a_word(office: Office) -> None:
     ids = office.stock(plain("first", OUTPUT))
-    page = office.seat(office.staff.anna)
+    page = office.seat(office.staff.anna, own=True)
     page.clock.install()
     page.goto(f"{QUEUE}/{ids['first']}")
     page.get_by_role("button", name="Claim it").click()
