@@ -1,6 +1,7 @@
 """What a reviewer reads of a call: prompt, sources and output, kept sealed with the item."""
 
-from typing import Annotated, Final
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -74,6 +75,39 @@ def decoded(text: bytes) -> Dossier:
         msgspec.DecodeError: when it is none.
     """
     return _decode(text)
+
+
+class Piece(NamedTuple):
+    """A stretch of a text, and what was found there."""
+
+    text: str
+    title: str | None
+
+
+def marked(text: str, marks: Iterable[Mark]) -> Sequence[Piece]:
+    """Cut a text where marks begin and end.
+
+    Args:
+        text: which.
+        marks: in any order; of overlapping ones the later begins where the earlier ends, and what
+            lies beyond the text is left out.
+
+    Returns:
+        Pieces that together are the text.
+    """
+    pieces: list[Piece] = []
+    at = 0
+    for mark in sorted(marks, key=lambda mark: (mark.start, mark.end)):
+        start, end = max(mark.start, at), min(mark.end, len(text))
+        if start >= end:
+            continue
+        if start > at:
+            pieces.append(Piece(text[at:start], None))
+        pieces.append(Piece(text[start:end], mark.title))
+        at = end
+    if at < len(text) or not pieces:
+        pieces.append(Piece(text[at:], None))
+    return pieces
 
 
 def _cut(part: Part) -> Part:

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from plugins.core.errors import GatewayError, Unavailable
 from plugins.core.tenant import Principal, Role
 from plugins.proxy.console import build_console
-from plugins.review.dossier import Dossier, encoded
+from plugins.review.dossier import Dossier, Part, encoded
 from plugins.review.work import Work
 from plugins.tenancy.rules import unknown_key
 from plugins.web.pages import CONSOLE
@@ -122,13 +122,27 @@ class Vault:
         return None if self.erased else text
 
 
+class Fuller(Dossier, frozen=True):
+    """A dossier that says more: further choices, and that the output is not whole."""
+
+    others: tuple[Part, ...] = (Part("choice 2", "Since <b>2012</b>."),)
+    output_cut: bool = True
+
+
+class Reader(Work):
+    """Opens every item as a fuller dossier."""
+
+    async def read(self, row: Any) -> Dossier | None:
+        return Fuller(output="Since 2011.")
+
+
 class Site:
     """The console, and a browser that has signed in."""
 
-    def __init__(self) -> None:
+    def __init__(self, work_of: type[Work] = Work) -> None:
         self.clock, self.directory, self.queue, self.vault = Clock(), Directory(), Queue(), Vault()
         parts: Any = (self.queue, self.vault)
-        work = Work(*parts)
+        work = work_of(*parts)
         fakes: Any = (self.directory, "s" * 40, self.queue, work, self.clock)
         app = FastAPI()
         app.mount(CONSOLE, build_console(*fakes))
@@ -239,6 +253,16 @@ async def test_a_form_that_is_not_whole_is_refused_in_words(site: Site) -> None:
     page = await site.decide({name: form[name] for name in form if name != "decision"})
     assert page.status_code == 400
     assert "Choose what is to become of the answer." in page.text
+
+
+async def test_what_else_the_model_wrote_is_shown_and_that_an_answer_is_not_whole() -> None:
+    site = Site(Reader)
+    await site.sign_in()
+    page = await site.browser.get(f"{CONSOLE}/reviews/{ITEM}")
+    assert "Only the beginning of the answer is kept." in page.text
+    assert "Also: <bdi>choice 2</bdi>" in page.text
+    assert "Since &lt;b&gt;2012&lt;/b&gt;." in page.text
+    await site.browser.aclose()
 
 
 async def test_a_fault_of_the_gateway_is_owned_up_to(site: Site) -> None:

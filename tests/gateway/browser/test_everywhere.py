@@ -95,6 +95,8 @@ def test_every_page_is_readable_and_in_order(
         _look(page)
     page.set_viewport_size(PHONE)
     assert _look(page)["small"] == []
+    page.set_viewport_size({"width": 320, "height": 256})  # a desk's page at 400 %
+    _look(page)
 
 
 def _look(page: Page) -> dict[str, Any]:
