@@ -136,6 +136,9 @@ async def _asked_to_sign_in(request: Request, pages: Pages) -> Response:
     then = page_or_start(page.group() if page else request.url.path)
     ask = f"{SIGN_IN}?{urlencode({'then': then})}"
     if request.method != "POST":
+        if request.headers.get("sec-fetch-site") == "cross-site":
+            # Browsers keep our cookie back when another site's link leads here; not from our own.
+            return pages.page("onwards.html", then=then)
         if not request.headers.get("hx-request"):
             return seen_elsewhere(ask)
         # A script follows a redirect unseen: htmx goes where this header says.

@@ -70,5 +70,8 @@ def first_text(answer: str | None) -> str:
 
 
 def unfolded(text: str) -> str:
-    """Give a text with LF alone at the ends of its lines."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    """Give a text as a browser's field would keep it: LF ends its lines, and NUL is no character.
+
+    Source: HTML Living Standard, 13.2.5 (NUL in RCDATA) and 4.10.11 (a textarea's API value).
+    """
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\x00", "\ufffd")

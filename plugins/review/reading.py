@@ -1,7 +1,7 @@
 """What a reviewer sees of an item: its findings in plain words, and their places in the answer."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -13,7 +13,8 @@ from plugins.review.words import check_name, code_words, place_words
 MOST_PLACES: Final = 200
 """Places that are marked; an answer with more of them is read whole anyway."""
 _QUOTED: Final = 80
-_WHERE: Final = re.compile(r"answer((?:[.\[].*?)?)(?::(\d{1,7})-(\d{1,7}))?", re.S)
+_STRETCH: Final = re.compile(r"answer(?:\[0\])?:(\d{1,9})-(\d{1,9})")
+_FIELD: Final = re.compile(r"answer((?:\.|\[).*?)(?::\d+-\d+)?", re.S)
 
 Span = tuple[int, int]
 
@@ -68,7 +69,7 @@ class Reading:
     stretches: Sequence[Stretch]
 
 
-def read(findings: Iterable[Mapping[str, Any]], dossier: Dossier | None) -> Reading:
+def read(findings: Sequence[Mapping[str, Any]], dossier: Dossier | None) -> Reading:
     """Bring findings and answer together.
 
     Args:
@@ -80,7 +81,9 @@ def read(findings: Iterable[Mapping[str, Any]], dossier: Dossier | None) -> Read
     laid = laid_out(dossier.output)
     length = len(dossier.output)
     everything = [_found(finding, _span(finding, laid, dossier.output)) for finding in findings]
-    everything = _with_marks(everything, [m for m in dossier.marks if m.start < m.end <= length])
+    names = {f"{finding.get('check')}: {finding.get('code')}" for finding in findings}
+    marks = [mark for mark in dossier.marks if mark.start < mark.end <= length]
+    everything = _with_marks(everything, marks, names)
     placed = sorted((one for one in everything if one.span), key=lambda one: one.span or (0, 0))
     numbered = [
         replace(one, number=n, excerpt=one.excerpt or _quoted(dossier.output, one.span))
@@ -125,16 +128,13 @@ def _found(finding: Mapping[str, Any], span: Span | None) -> Found:
 
 def _span(finding: Mapping[str, Any], laid: Laid, answer: str) -> Span | None:
     """Find the place that a finding names; None when it is not in the answer."""
-    match = _WHERE.fullmatch(str(finding.get("where") or ""))
-    if match is None:
-        return None
-    path, start, end = match.groups()
-    if path:
-        return laid.fields.get(path)
-    if start is None:
-        return None
-    first, last = int(start), min(int(end), len(answer))
-    return (first, last) if first < last else None
+    where = str(finding.get("where") or "")
+    stretch = _STRETCH.fullmatch(where)
+    if stretch is not None:
+        first, last = int(stretch[1]), min(int(stretch[2]), len(answer))
+        return (first, last) if first < last else None
+    of_field = _FIELD.fullmatch(where)
+    return laid.fields.get(of_field[1]) if of_field else None
 
 
 def _quoted(answer: str, span: Span | None) -> str:
@@ -146,13 +146,15 @@ def _quoted(answer: str, span: Span | None) -> str:
     return f"{answer[start : start + half]} ... {answer[end - half : end]}"
 
 
-def _with_marks(everything: list[Found], marks: Sequence[Mark]) -> list[Found]:
-    """Add marks; one at the very place of a finding says in words what that one found."""
+def _with_marks(
+    everything: list[Found], marks: Sequence[Mark], names: Collection[str]
+) -> list[Found]:
+    """Add marks; one at the very place of a finding explains it, unless it says its name alone."""
     by_span = {one.span: index for index, one in enumerate(everything) if one.span}
     for mark in marks:
         at = by_span.get((mark.start, mark.end))
         if at is None:
             everything.append(Found(mark.title, span=(mark.start, mark.end)))
-        elif mark.title.casefold() not in everything[at].title.casefold():
+        elif mark.title not in names:
             everything[at] = replace(everything[at], where=mark.title)
     return everything

@@ -157,6 +157,10 @@ _TOLD: Final = MappingProxyType(
             "The texts of this item have just been erased",
             "It cannot be reworded any more: approve it or reject it.",
         ),
+        "review_output_cut": Told(
+            "This answer is too long to be given as it is",
+            "Only its beginning is kept: choose other words for it, or that it is not to be used.",
+        ),
         "review_not_found": Told(
             "There is no such item for you",
             "It may belong to another tenant, or the address is not complete.",

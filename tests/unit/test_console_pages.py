@@ -10,16 +10,15 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from plugins.core.errors import GatewayError, Unavailable
+from plugins.core.errors import Conflict, GatewayError, Unavailable
 from plugins.core.tenant import Principal, Role
 from plugins.proxy.console import build_console
-from plugins.review.dossier import Dossier, encoded
-from plugins.review.work import Work
+from plugins.review.dossier import Dossier, Part
+from plugins.review.rules import Decision
 from plugins.tenancy.rules import unknown_key
 from plugins.web.pages import CONSOLE
 from plugins.web.routes import START, page_or_start
 from plugins.web.session import LIFETIME
-from tests.remembering import RememberedMetrics
 
 ITEM = "01a20e1e-6744-7516-97c8-4570871e56b6"
 NEXT = "01a20e1e-6744-7516-97c8-4570871e56b7"
@@ -52,11 +51,10 @@ class Directory:
 
 
 class Queue:
-    """Two items in memory; remembers decisions, and can be away."""
+    """Two items in memory, which can be away."""
 
     def __init__(self) -> None:
         self.away: set[str] = set()
-        self.taken: list[tuple[str, str]] = []
         self.rows = {item_id: self._row(item_id) for item_id in (ITEM, NEXT)}
         self.rows[ITEM] |= {"state": "claimed", "claimed_by": "anna"}
 
@@ -70,7 +68,7 @@ class Queue:
             "reasons": ["flag"],
             "holds": False,
             "findings": [],
-            "payload": encoded(Dossier(output="Since 2011.")),
+            "payload": b"sealed",
             "state": "open",
             "version": 2,
             "created_at": NOW,
@@ -83,57 +81,64 @@ class Queue:
             "erased_at": None,
         }
 
-    def _asked(self, what: str) -> None:
+    def asked(self, what: str) -> None:
         if what in self.away:
             raise Unavailable("PostgreSQL is away")
 
     async def item(self, who: Any, item_id: str) -> dict[str, Any]:
-        self._asked("item")
+        self.asked("item")
         return self.rows[item_id]
 
     async def items(self, who: Any, states: Any = (), **_: Any) -> list[dict[str, Any]]:
-        self._asked("items")
+        self.asked("items")
         return [row for row in self.rows.values() if not states or row["state"] in states]
 
     async def claim_next(self, who: Any) -> dict[str, Any] | None:
-        self._asked("claim_next")
+        self.asked("claim_next")
         return self.rows[NEXT]
 
+
+class Desk:
+    """Opens the items' texts and takes decisions; remembers them. Texts can be erased."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self.dossier: Dossier | None = Dossier(output="Since 2011.")
+        self.taken: list[tuple[str, str]] = []
+
+    async def read(self, row: Any) -> Dossier | None:
+        return self.dossier
+
+    async def released(self, row: Any) -> str | None:
+        return None
+
     async def decide(
-        self, who: Any, item_id: str, version: int, taken: Any
-    ) -> tuple[dict[str, Any], bool]:
-        self._asked("decide")
-        self.taken.append((taken.state.value, taken.key))
-        row = self.rows[item_id]
-        row |= {"state": taken.state.value, "decision": {"reason": taken.reason}}
+        self, who: Any, item_id: str, version: int, decision: Decision, key: str
+    ) -> dict[str, Any]:
+        self._queue.asked("decide")
+        if decision.text is not None and self.dossier is None:
+            raise Conflict("erased", code="review_erased")
+        self.taken.append((decision.state.value, key))
+        row = self._queue.rows[item_id]
+        row |= {"state": decision.state.value, "decision": {"reason": decision.reason}}
         row |= {"decided_at": NOW}
-        return row, True
-
-    async def mark_stated(self, item_id: str) -> None:
-        self._asked("mark_stated")
+        return row
 
 
-class Vault:
-    """Seals nothing; can have forgotten a tenant's key."""
+class Fuller(Dossier, frozen=True):
+    """A dossier that says more: further choices, and that the output is not whole."""
 
-    def __init__(self) -> None:
-        self.erased = False
-
-    async def open(self, tenant_id: str, call_id: str, sealed: bytes) -> bytes | None:
-        return None if self.erased else sealed
-
-    async def seal(self, tenant_id: str, call_id: str, text: bytes) -> bytes | None:
-        return None if self.erased else text
+    others: tuple[Part, ...] = (Part("choice 2", "Since <b>2012</b>."),)
+    output_cut: bool = True
 
 
 class Site:
     """The console, and a browser that has signed in."""
 
     def __init__(self) -> None:
-        self.clock, self.directory, self.queue, self.vault = Clock(), Directory(), Queue(), Vault()
-        parts: Any = (self.queue, self.vault)
-        work = Work(*parts, metrics=RememberedMetrics())
-        fakes: Any = (self.directory, "s" * 40, self.queue, work, self.clock)
+        self.clock, self.directory, self.queue = Clock(), Directory(), Queue()
+        self.desk = Desk(self.queue)
+        fakes: Any = (self.directory, "s" * 40, self.queue, self.desk, self.clock)
         app = FastAPI()
         app.mount(CONSOLE, build_console(*fakes))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
@@ -173,7 +178,7 @@ async def test_a_decision_that_postgresql_missed_is_shown_and_can_be_sent_again(
     site.queue.away = set()
     done = await site.decide({**again, "reason": "made <up>", "text": "Since 2011."})
     assert done.headers["location"] == f"{CONSOLE}/reviews/{NEXT}?done={ITEM}"
-    assert site.queue.taken == [("rejected", form["decision_key"])]
+    assert site.desk.taken == [("rejected", form["decision_key"])]
 
 
 async def test_a_decision_stands_though_the_next_item_cannot_be_had(site: Site) -> None:
@@ -196,14 +201,14 @@ async def test_a_queue_that_is_away_says_so_and_offers_to_try_again(site: Site) 
 
 async def test_texts_erased_meanwhile_leave_the_choice_to_approve_or_reject(site: Site) -> None:
     form = await site.form(decision="edited", reason="year", text="Since 2017.")
-    site.vault.erased = True
+    site.desk.dossier = None
     page = await site.decide(form)
     assert page.status_code == 409
     assert "have just been erased" in page.text
     assert 'value="rejected"' in page.text
     assert 'value="edited"' not in page.text
     assert "Since 2017." in page.text
-    assert site.queue.taken == []
+    assert site.desk.taken == []
 
 
 @pytest.mark.parametrize("how", ["over", "revoked"])
@@ -216,12 +221,22 @@ async def test_who_is_signed_in_no_longer_gets_back_what_they_sent(site: Site, h
     assert "Your session is over" in page.text
     assert "made &lt;up&gt;" in page.text
     assert f"then=%2Fsluice%2Fconsole%2Freviews%2F{ITEM}" in page.text
-    assert site.queue.taken == []
+    assert site.desk.taken == []
     link = await site.browser.get(f"{CONSOLE}/reviews/{ITEM}")
     assert link.headers["location"].endswith(f"then=%2Fsluice%2Fconsole%2Freviews%2F{ITEM}")
     refreshed = await site.browser.get(f"{CONSOLE}/reviews", headers={"hx-request": "true"})
     assert (refreshed.status_code, refreshed.text) == (401, "")
     assert refreshed.headers["hx-redirect"].startswith(f"{CONSOLE}/sign-in?then=")
+
+
+async def test_a_link_of_another_site_is_followed_anew_so_that_the_cookie_comes_along() -> None:
+    site = Site()
+    foreign = {"sec-fetch-site": "cross-site"}
+    page = await site.browser.get(f"{CONSOLE}/reviews/{ITEM}", headers=foreign)
+    assert f'content="0; url={CONSOLE}/reviews/{ITEM}"' in page.text
+    own = await site.browser.get(f"{CONSOLE}/reviews/{ITEM}", headers={"sec-fetch-site": "none"})
+    assert own.status_code == 303  # to the sign-in, and no further round
+    await site.browser.aclose()
 
 
 async def test_a_form_that_is_not_whole_is_refused_in_words(site: Site) -> None:
@@ -233,6 +248,16 @@ async def test_a_form_that_is_not_whole_is_refused_in_words(site: Site) -> None:
     page = await site.decide({name: form[name] for name in form if name != "decision"})
     assert page.status_code == 400
     assert "Choose what is to become of the answer." in page.text
+
+
+async def test_what_else_the_model_wrote_is_shown_and_that_an_answer_is_not_whole(
+    site: Site,
+) -> None:
+    site.desk.dossier = Fuller(output="Since 2011.")
+    page = await site.browser.get(f"{CONSOLE}/reviews/{ITEM}")
+    assert "Only the beginning of the answer is kept." in page.text
+    assert "Also: <bdi>choice 2</bdi>" in page.text
+    assert "Since &lt;b&gt;2012&lt;/b&gt;." in page.text
 
 
 async def test_a_fault_of_the_gateway_is_owned_up_to(site: Site) -> None:

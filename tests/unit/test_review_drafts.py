@@ -58,6 +58,8 @@ def test_ends_of_lines_are_the_models_again_after_their_way_through_a_browser() 
     assert sent.reason == "a\nb"
     unchanged = draft_of("approved", "", ANSWER.replace("\n", "\r\n"))
     assert unchanged.decided(ANSWER.replace("\n", "\r")).state is State.APPROVED
+    without_nul = draft_of("approved", "", "a\ufffdb")
+    assert without_nul.decided("a\x00b").state is State.APPROVED
 
 
 def test_the_form_starts_with_the_answer_unless_that_is_too_long_to_be_sent_back() -> None:

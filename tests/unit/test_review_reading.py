@@ -132,6 +132,13 @@ def test_a_mark_at_a_findings_place_explains_it_and_any_other_is_a_finding_of_it
     ]
 
 
+def test_a_mark_that_repeats_its_findings_name_adds_nothing() -> None:
+    marks = (Mark(0, 3, "groundedness: unsupported_value"),)
+    reading = read([_finding("answer[0]:0-3")], Dossier(output="She worked.", marks=marks))
+    (one,) = reading.found
+    assert (one.number, one.excerpt, one.where) == (1, "She", "")
+
+
 def test_a_place_in_a_laid_out_answer_moves_with_its_text() -> None:
     reading = read(
         [_finding("answer.b[0]"), _finding("answer.a")], Dossier(output='{"a":1,"b":[2]}')

@@ -36,7 +36,7 @@ def test_what_is_due_first_comes_first_and_says_why_and_since_when(office: Offic
 
 
 def test_an_empty_queue_says_so_and_new_items_show_up_by_themselves(office: Office) -> None:
-    page = office.seat(office.staff.anna)
+    page = office.seat(office.staff.anna, own=True)
     page.clock.install()
     page.goto(QUEUE)
     expect(page.get_by_role("heading", name="Nothing waits for you")).to_be_visible()
@@ -49,7 +49,7 @@ def test_an_empty_queue_says_so_and_new_items_show_up_by_themselves(office: Offi
 
 def test_a_refreshed_queue_leaves_the_keyboard_where_it_was(office: Office) -> None:
     office.stock(plain("matching"), plain("screening"))
-    page = office.seat(office.staff.anna)
+    page = office.seat(office.staff.anna, own=True)
     page.clock.install()
     page.goto(QUEUE)
     page.get_by_role("link", name="screening").focus()
@@ -62,7 +62,7 @@ def test_a_refreshed_queue_leaves_the_keyboard_where_it_was(office: Office) -> N
 def test_a_queue_that_cannot_be_refreshed_says_that_it_may_be_old(office: Office) -> None:
     office.stock(plain("matching"))
     office.expected.add(503)
-    page = office.seat(office.staff.anna)
+    page = office.seat(office.staff.anna, own=True)
     page.clock.install()
     page.goto(QUEUE)
     page.route("**/reviews", lambda route: route.fulfill(status=503, body="away"))

@@ -49,6 +49,24 @@ def test_a_link_to_an_item_leads_there_once_signed_in(office: Office) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Review of matching")
 
 
+def test_a_link_in_a_chat_opens_an_item_for_who_is_signed_in(office: Office) -> None:
+    ids = office.stock(plain("matching"))
+    page = office.seat(office.staff.anna)
+    elsewhere = office.gateway.base_url.replace("127.0.0.1", "localhost")
+    page.goto(f"{elsewhere}{CONSOLE}/sign-in")  # to a browser, another site
+    page.evaluate(
+        """(href) => {
+          const link = document.createElement("a");
+          link.href = href;
+          document.body.append(link);
+          link.click();
+        }""",
+        f"{office.gateway.base_url}{CONSOLE}/reviews/{ids['matching']}",
+    )
+    expect(page.get_by_role("heading", level=1)).to_have_text("Review of matching")
+    office.watched[:] = [line for line in office.watched if elsewhere not in line]
+
+
 def test_no_link_leads_from_the_sign_in_to_another_site(office: Office) -> None:
     page = office.seat()
     page.goto(f"{CONSOLE}/sign-in?then=//example.org/sluice/console/reviews")
@@ -78,7 +96,7 @@ def test_what_was_written_is_back_after_a_session_that_was_over(office: Office) 
 
 def test_a_queue_left_open_asks_to_sign_in_when_its_session_is_over(office: Office) -> None:
     office.expected.add(401)
-    page = office.seat(office.staff.anna)
+    page = office.seat(office.staff.anna, own=True)
     page.clock.install()
     page.goto(f"{CONSOLE}/reviews")
     page.context.clear_cookies()
