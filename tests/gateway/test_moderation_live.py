@@ -117,7 +117,7 @@ def test_a_flagged_question_gets_no_answer_and_its_incident_is_in_the_row(
     row = _row(moderated, answer)
     assert (row["outcome"], row["status"]) == ("refused", 400)
     assert _codes(row) == {"harassment_threatening", "harassment", "violence"}
-    assert row["tokens_in"] > 0, "the provider was asked meanwhile, and is paid"
+    assert row["input_tokens"] > 0, "the provider was asked meanwhile, and is paid"
     assert float(row["cost_usd"]) > 0
 
 
@@ -146,7 +146,7 @@ def test_a_flagged_answer_is_kept_back_and_charged(moderated: Gateway, stream: b
     row = _row(moderated, answer)
     assert row["outcome"] == "refused"
     assert "harassment_threatening" in _codes(row)
-    assert row["tokens_out"] > 0
+    assert row["output_tokens"] > 0
     assert float(row["cost_usd"]) > 0
 
 
