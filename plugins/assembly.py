@@ -100,7 +100,7 @@ from plugins.metrics.sampler import Reading, Sampler
 from plugins.metrics.stage import Known, MetricsStage
 from plugins.metrics.words import DOOR_CODES
 from plugins.moderation.api_client import ModerationClient
-from plugins.moderation.api_stage import ModerationStage
+from plugins.moderation.api_stage import ModerationStage, outage
 from plugins.moderation.configuration import endpoint_of, stated
 from plugins.moderation.length import CountTokens
 from plugins.moderation.output_stage import OutputStage
@@ -456,7 +456,7 @@ def build(
         feedback=feedback,
         drift=drift,
         drift_telling=telling,
-        moderation=_moderation(configuration, clock, metrics),
+        moderation=_moderation(configuration, clock, metrics, alerts),
         calibration=calibration,
         poller=Poller(metrics, polls),
         telemetry=ways,
@@ -488,7 +488,9 @@ def known_names(configuration: Configuration) -> Known:
     )
 
 
-def _moderation(configuration: Configuration, clock: Clock, metrics: Metrics) -> ModerationClient:
+def _moderation(
+    configuration: Configuration, clock: Clock, metrics: Metrics, alerts: Dispatcher
+) -> ModerationClient:
     """Make the client of the moderation endpoint: the deployment of its own model group.
 
     Raises:
@@ -507,7 +509,9 @@ def _moderation(configuration: Configuration, clock: Clock, metrics: Metrics) ->
     url = endpoint_of(found.api_base if found else None, os.environ)
     key = stated(found.api_key if found else None, os.environ)
     name = found.model.rpartition("/")[2] if found else model
-    return ModerationClient(url, key, name, clock, metrics)
+    return ModerationClient(
+        url, key, name, clock, metrics, lambda away: alerts.send(outage(away=away))
+    )
 
 
 def _replicas(configuration: Configuration, clock: Clock) -> tuple[Board, Scraper]:

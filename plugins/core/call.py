@@ -282,8 +282,6 @@ class Call:
     """That a person shall look at it, and why."""
     inner: bool = False
     """A check asked for it on behalf of another call: it is not judged itself."""
-    hides_logprobs: bool = False
-    """Log-probabilities were asked for on the gateway's own account: the client gets none."""
     recalled: Recalled | None = None
     refusal: GatewayError | None = None
     outcome: Outcome | None = None

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import aiohttp
@@ -39,10 +39,17 @@ class ModerationClient:
         model: that judges.
         clock: monotonic time.
         metrics: where requests are counted.
+        told: hears True when the endpoint begins to be spared, False when it answers again.
     """
 
     def __init__(
-        self, url: str, key: str | None, model: str, clock: Clock, metrics: Metrics
+        self,
+        url: str,
+        key: str | None,
+        model: str,
+        clock: Clock,
+        metrics: Metrics,
+        told: Callable[[bool], None] = lambda _: None,
     ) -> None:
         self._url: Final = url
         self._headers: Final = {"content-type": "application/json"} | (
@@ -51,6 +58,7 @@ class ModerationClient:
         self._model: Final = model
         self._clock: Final = clock
         self._metrics: Final = metrics
+        self._told: Final = told
         self._session: aiohttp.ClientSession | None = None
         self._failures = 0
         self._spared_until_s = 0.0
@@ -63,15 +71,18 @@ class ModerationClient:
                 spared.
         """
         started_s = self._clock.monotonic_s()
-        if started_s < self._spared_until_s:
-            self._metrics.add(REQUESTS, "spared")
-            raise Unreachable("it has not answered lately")
+        if self._failures >= FAILURES_TO_SPARE:
+            if started_s < self._spared_until_s:
+                self._metrics.add(REQUESTS, "spared")
+                raise Unreachable("it has not answered lately")
+            # This call tries whether it is back; the others are spared until that is known.
+            self._spared_until_s = started_s + SPARED_S
         try:
             found = await self._ask(items)
         except Unreachable:
             self._failed("unreachable")
             raise
-        self._failures = 0
+        self._answered()
         self._metrics.add(REQUESTS, "flagged" if found else "clean")
         self._metrics.observe(SECONDS, self._clock.monotonic_s() - started_s)
         return found
@@ -88,10 +99,7 @@ class ModerationClient:
     async def _ask(self, items: Sequence[Item]) -> list[Flagged]:
         body = request_of(self._model, items)
         try:
-            status, answer = await self._post(body)
-        except aiohttp.ServerDisconnectedError:
-            # A kept connection that the server has closed meanwhile: the request was not read.
-            status, answer = await self._post_again(body)
+            status, answer = await self._post_twice(body)
         except (aiohttp.ClientError, OSError) as error:
             raise Unreachable(f"no answer ({type(error).__name__})") from None
         if status != _OK:
@@ -101,11 +109,14 @@ class ModerationClient:
         except ValueError as error:
             raise Unreachable(f"its answer cannot be read ({type(error).__name__})") from None
 
-    async def _post_again(self, body: bytes) -> tuple[int, bytes]:
+    async def _post_twice(self, body: bytes) -> tuple[int, bytes]:
         try:
             return await self._post(body)
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unreachable(f"no answer ({type(error).__name__})") from None
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+            # Most likely a kept connection that the server has closed meanwhile.
+            return await self._post(body)
 
     async def _post(self, body: bytes) -> tuple[int, bytes]:
         async with self._opened().post(
@@ -129,10 +140,22 @@ class ModerationClient:
     def _failed(self, how: str) -> None:
         self._metrics.add(REQUESTS, how)
         self._failures += 1
+        if self._failures < FAILURES_TO_SPARE:
+            return
+        self._spared_until_s = self._clock.monotonic_s() + SPARED_S
+        if self._failures == FAILURES_TO_SPARE:
+            _log.warning(
+                "the moderation endpoint is %s: it is spared, and one call each %g s tries it",
+                how.replace("_", " "),
+                SPARED_S,
+            )
+            self._told(True)
+
+    def _answered(self) -> None:
         if self._failures >= FAILURES_TO_SPARE:
-            self._spared_until_s = self._clock.monotonic_s() + SPARED_S
-            self._failures = 0
-            _log.warning("the moderation endpoint is spared for %g s: no answer", SPARED_S)
+            _log.warning("the moderation endpoint answers again")
+            self._told(False)
+        self._failures = 0
 
 
 async def within(

@@ -12,8 +12,6 @@ import msgspec
 
 LONGEST_ITEM: Final = 16_000
 """Characters of one input; texts are joined up to here, and longer ones cut into several."""
-MOST_TOLD: Final = 20
-"""Findings of one call that are written down."""
 _OVERLAP: Final = 200
 _BETWEEN: Final = "\n\n"
 _CATEGORY: Final = re.compile(r"[a-z][a-z0-9/_-]{0,63}")
@@ -66,6 +64,24 @@ def items_of(texts: Iterable[tuple[str, str]]) -> list[Item]:
     return items
 
 
+def split(items: Sequence[Item], most_characters: int) -> tuple[list[Item], list[Item]]:
+    """Part what is sent from what is too much to be sent.
+
+    Args:
+        items: in order.
+        most_characters: of all that are sent; the first is always among them.
+
+    Returns:
+        The items within the bound, and the rest.
+    """
+    total = 0
+    for place, item in enumerate(items):
+        total += len(item.text)
+        if place and total > most_characters:
+            return list(items[:place]), list(items[place:])
+    return list(items), []
+
+
 class _Result(msgspec.Struct):
     flagged: bool
     categories: dict[str, bool | None]
@@ -115,6 +131,15 @@ def _flagged(item: Item, result: _Result) -> list[Flagged]:
     found = [Flagged(item.where, code_of(name), _share(scores.get(name, 1.0))) for name in held]
     found.sort(key=lambda one: (-one.score, one.category))
     return found or [Flagged(item.where, "flagged", 1.0)]
+
+
+def surest(flagged: Iterable[Flagged]) -> list[Flagged]:
+    """Give each category once, where it is surest; the surest category first."""
+    best: dict[str, Flagged] = {}
+    for one in flagged:
+        if one.category not in best or one.score > best[one.category].score:
+            best[one.category] = one
+    return sorted(best.values(), key=lambda one: (-one.score, one.category))
 
 
 def code_of(category: str) -> str:

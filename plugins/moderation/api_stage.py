@@ -16,22 +16,30 @@ from plugins.core.apart import apart
 from plugins.core.asked import Role, asked_of
 from plugins.core.call import Call, Endpoint
 from plugins.core.checks import CheckBook, CheckRule, OnFailure
-from plugins.core.errors import GatewayError, InvalidRequest
+from plugins.core.errors import GatewayError, InvalidRequest, Unavailable
 from plugins.core.gate import Failure, failed
 from plugins.core.judging import BLOCKED, action_of, place_of
 from plugins.core.review import Reason
 from plugins.core.stage import Stage
 from plugins.core.verdict import Action, Finding
 from plugins.moderation.api_client import ModerationClient, Unreachable, within
-from plugins.moderation.api_rules import MOST_TOLD, Flagged, Item, items_of
+from plugins.moderation.api_rules import Flagged, Item, items_of, split, surest
 from plugins.moderation.reader import Reader
 from plugins.moderation.toxicity import Toxicity
 
 MODERATION: Final = "moderation"
-STAND_IN: Final = "judged_offline"
-"""Code of the finding that says that the endpoint was away and the offline classifier judged."""
+STAND_IN: Final = "stand_in"
+"""Code of the finding that says that the offline classifier judged in the endpoint's place."""
+UNAVAILABLE: Final = "moderation_unavailable"
+"""Code of the refusal of a call that the endpoint could not judge."""
+TOO_LONG: Final = "moderation_too_long"
+"""Code of the refusal of a text of which the endpoint would be sent only a part."""
 INCIDENT: Final = "moderation_incident"
-"""Name of the alert."""
+"""Name of the alert of something flagged."""
+UNREACHABLE: Final = "moderation_unreachable"
+"""Name of the alert of an endpoint that does not answer."""
+BY_ENDPOINT: Final = "the endpoint"
+BY_STAND_IN: Final = "the offline classifier"
 _JUDGED_ROLES: Final = frozenset({Role.USER, Role.TOOL, Role.DOCUMENT})
 """Whose words are judged on the way in: what the model said was judged when it said it."""
 _AT_ONCE: Final = 8_000
@@ -48,11 +56,13 @@ class ModerationPolicy:
         model: that judges.
         judges_input: what is asked, while the provider answers.
         judges_output: what is answered, before the client has its end.
+        most_characters: of one call that are sent, either way.
     """
 
     model: str = "omni-moderation-latest"
     judges_input: bool = True
     judges_output: bool = True
+    most_characters: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +71,13 @@ class _Begun:
 
     Args:
         items: what it is about.
+        rest: what was too much to be sent.
         task: asks.
         until_s: when the check's time is over, monotonic seconds.
     """
 
     items: Sequence[Item]
+    rest: Sequence[Item]
     task: asyncio.Task[list[Flagged]]
     until_s: float
 
@@ -140,38 +152,58 @@ class ModerationStage(Stage):
         return rule if rule.is_on and not itself else None
 
     def _begun(self, rule: CheckRule, texts: Iterable[tuple[str, str]]) -> _Begun | None:
-        items = items_of(texts)
+        items, rest = split(items_of(texts), self._policy.most_characters)
         if not items:
             return None
         task = asyncio.create_task(self._client.ask(items))
         task.add_done_callback(_heard)
-        return _Begun(items, task, time.monotonic() + rule.timeout_s)
+        return _Begun(items, rest, task, time.monotonic() + rule.timeout_s)
 
     async def _acted(
         self, call: Call, rule: CheckRule, begun: _Begun, what: str
     ) -> GatewayError | None:
+        closed = rule.on_failure is OnFailure.CLOSED
+        by, unjudged = BY_ENDPOINT, begun.rest
         try:
             flagged = await within(self._client, begun.task, begun.until_s - time.monotonic())
         except Unreachable as error:
-            if rule.on_failure is OnFailure.CLOSED:
-                return failed(call, MODERATION, rule, Failure.UNREACHABLE, error)
-            _log.warning("call %s is judged offline: %s", call.id, error)
-            call.note(Finding(MODERATION, STAND_IN, Action.OBSERVE))
-            flagged = await _judged_offline(begun.items)
-        return self._told(call, rule, flagged, what) if flagged else None
+            if closed:
+                failed(call, MODERATION, rule, Failure.UNREACHABLE, error)
+                return _unavailable(what)
+            _log.info("call %s: %s is judged offline: %s", call.id, what, error)
+            by, flagged, unjudged = BY_STAND_IN, [], [*begun.items, *begun.rest]
+        if unjudged and not closed:
+            call.note(Finding(MODERATION, STAND_IN, Action.OBSERVE, unjudged[0].where))
+            flagged = flagged or await _judged_offline(unjudged)
+        refusal = self._told(call, rule, surest(flagged), what, by) if flagged else None
+        if refusal is None and unjudged and closed:
+            return self._too_long(call, what)
+        return refusal
+
+    def _too_long(self, call: Call, what: str) -> GatewayError:
+        call.note(Finding(MODERATION, TOO_LONG, Action.BLOCK))
+        most = self._policy.most_characters
+        return InvalidRequest(
+            f"{what} has more than the {most} characters that are judged by moderation, and this"
+            " gateway lets nothing pass unjudged by it; split it into several calls",
+            code=TOO_LONG,
+        )
 
     def _told(
-        self, call: Call, rule: CheckRule, flagged: Sequence[Flagged], what: str
+        self, call: Call, rule: CheckRule, flagged: Sequence[Flagged], what: str, by: str
     ) -> GatewayError | None:
         action = action_of(rule)
-        told = flagged[:MOST_TOLD]
-        call.note(*(Finding(MODERATION, f.category, action, f.where, "", f.score) for f in told))
-        categories = ", ".join(dict.fromkeys(f.category for f in told))
+        call.note(*(Finding(MODERATION, f.category, action, f.where, "", f.score) for f in flagged))
+        categories = ", ".join(f.category for f in flagged)
+        _log.warning(
+            "incident (%s): %s of call %s is flagged by %s: %s",
+            *(action.value, what, call.id, by, categories),
+        )
         if action is Action.OBSERVE:
             return None
         call.ask_review(Reason.MODERATION)
-        _log.warning("incident: %s of call %s is flagged: %s", what, call.id, categories)
-        self._alerts.send(_alert(call, categories))
+        for one in flagged:
+            self._alerts.send(_incident(call, one.category, what))
         if action is not Action.BLOCK:
             return None
         return InvalidRequest(
@@ -181,15 +213,37 @@ class ModerationStage(Stage):
         )
 
 
-def _alert(call: Call, categories: str) -> Alert:
+def outage(*, away: bool) -> Alert:
+    """Tell that the endpoint does not answer, or that it does again."""
+    return Alert(
+        name=UNREACHABLE,
+        subject=MODERATION,
+        summary="The moderation endpoint "
+        + ("does not answer: calls are judged offline or refused" if away else "answers again"),
+        severity="high",
+        resolved=not away,
+    )
+
+
+def _incident(call: Call, category: str, what: str) -> Alert:
+    """Tell of one category: a flood of the same is one alert (`alerts.repeat_s`)."""
     tenant = call.principal.tenant_id
     return Alert(
         name=INCIDENT,
-        subject=tenant,
-        summary=f"Moderation flagged a call of tenant {tenant}: {categories}",
+        subject=f"{tenant}/{category}",
+        summary=f"Moderation flagged {what} of tenant {tenant}: {category} (call {call.id})",
         severity="high",
         momentary=True,
-        labels={"agent": call.agent_name or "none", "call_id": call.id},
+        labels={"tenant": tenant, "category": category, "agent": call.agent_name or "none"},
+    )
+
+
+def _unavailable(what: str) -> GatewayError:
+    return Unavailable(
+        f"{what} could not be judged: the moderation endpoint does not answer, and this gateway"
+        " lets nothing pass unjudged by it; send it again later",
+        code=UNAVAILABLE,
+        retry_after_s=5.0,
     )
 
 

@@ -19,11 +19,12 @@ class ModerationIn(BaseModel):
     model: str = Field(default="omni-moderation-latest", min_length=1)
     input: bool = True
     output: bool = True
+    most_characters: int = Field(default=100_000, ge=1_000, le=2_000_000)
 
     @property
     def policy(self) -> ModerationPolicy:
         """Give it as the stage takes it."""
-        return ModerationPolicy(self.model, self.input, self.output)
+        return ModerationPolicy(self.model, self.input, self.output, self.most_characters)
 
 
 def endpoint_of(api_base: str | None, environ: Mapping[str, str]) -> str:

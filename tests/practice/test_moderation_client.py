@@ -23,7 +23,10 @@ class World:
         self.clock = SetClock()
         self.metrics = RememberedMetrics()
         url = f"{base}/openai/v1{PATH}"
-        self.client = ModerationClient(url, "k", "omni-moderation-latest", self.clock, self.metrics)
+        self.told: list[bool] = []
+        self.client = ModerationClient(
+            url, "k", "omni-moderation-latest", self.clock, self.metrics, self.told.append
+        )
 
     def count(self, outcome: str) -> int:
         return self.metrics.counts["sluice_moderation_requests_total", outcome]
@@ -67,8 +70,46 @@ async def test_what_is_no_judgement_is_none_and_after_three_it_is_spared(
     with pytest.raises(Unreachable, match="lately"):
         await world.client.ask(ITEMS)
     assert (world.count("unreachable"), world.count("spared")) == (FAILURES_TO_SPARE, 1)
+    assert world.told == [True]
     world.clock.passed_s += SPARED_S
     assert await world.client.ask(ITEMS)
+    assert world.told == [True, False]
+
+
+async def test_of_many_calls_one_tries_whether_the_endpoint_is_back(world, program) -> None:
+    program("openai", {"kind": "status", "status": 500, "path": PATH})
+    for _ in range(FAILURES_TO_SPARE):
+        with pytest.raises(Unreachable):
+            await world.client.ask(ITEMS)
+    for spared in (9, 18):
+        world.clock.passed_s += SPARED_S
+        await asyncio.gather(*(world.client.ask(ITEMS) for _ in range(10)), return_exceptions=True)
+        assert world.count("spared") == spared
+    assert world.told == [True], "an outage is told once"
+
+
+async def test_a_success_in_between_forgives_earlier_failures(world, program) -> None:
+    for _ in range(2):
+        program("openai", {"kind": "status", "status": 500, "path": PATH, "times": 2})
+        for _ in range(2):
+            with pytest.raises(Unreachable):
+                await world.client.ask(ITEMS)
+        assert await world.client.ask(ITEMS)
+    assert not world.told
+
+
+async def test_a_connection_that_breaks_once_costs_nothing(world, program) -> None:
+    await world.client.ask(ITEMS)
+    program("openai", {"kind": "cut", "path": PATH, "times": 1})
+    assert await world.client.ask(ITEMS)
+    assert world.count("unreachable") == 0
+
+
+async def test_its_requests_are_what_openais_sdk_would_send(world, http) -> None:
+    await world.client.ask(ITEMS)
+    seen = http.get("/_practice/requests").json()["requests"][-1]
+    assert (seen["method"], seen["path"], seen["status"]) == ("POST", "/v1/moderations", 200)
+    assert seen["model"] == "omni-moderation-latest"
 
 
 async def test_a_server_that_is_not_there_is_no_judgement(world) -> None:

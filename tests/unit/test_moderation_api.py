@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 from collections.abc import Sequence
 
 import pytest
@@ -23,8 +24,17 @@ from plugins.moderation.api_rules import (
     items_of,
     read,
     request_of,
+    split,
+    surest,
 )
-from plugins.moderation.api_stage import INCIDENT, STAND_IN, ModerationPolicy, ModerationStage
+from plugins.moderation.api_stage import (
+    INCIDENT,
+    STAND_IN,
+    UNREACHABLE,
+    ModerationPolicy,
+    ModerationStage,
+    outage,
+)
 from selfhosted.practice.providers.openai.moderations import judge
 from tests.making import a_call
 
@@ -108,7 +118,7 @@ async def test_what_is_flagged_is_blocked_told_and_given_to_a_person() -> None:
     assert call.review.reasons == [Reason.MODERATION]
     [alert] = alerts.sent
     assert (alert.name, alert.subject, alert.severity, alert.momentary) == (
-        INCIDENT, "acme", "high", True,
+        INCIDENT, "acme/harassment_threatening", "high", True,
     )  # fmt: skip
 
 
@@ -199,7 +209,93 @@ async def test_while_nobody_answers_a_closed_gate_refuses() -> None:
     stage, _ = _stage(Endpointed(away=True), on_failure=OnFailure.CLOSED)
     refusal = await _through(stage, _asked("hello"))
     assert refusal is not None
-    assert (refusal.status, refusal.code) == (503, "check_unavailable")
+    assert (refusal.status, refusal.code) == (503, "moderation_unavailable")
+
+
+async def test_an_incident_is_logged_with_its_call_and_categories_and_without_its_content(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stage, alerts = _stage(Endpointed(FLAGGED), Mode.OBSERVE)
+    call = _asked("I will hurt you")
+    with caplog.at_level(logging.INFO, "sluice.moderation"):
+        assert await _through(stage, call) is None
+    [line] = caplog.messages
+    assert call.id in line
+    assert "harassment_threatening" in line
+    assert "observe" in line
+    assert "hurt" not in line
+    assert not alerts.sent, "observing tells nobody"
+
+
+async def test_each_category_is_one_finding_and_one_alert_wherever_it_was_found() -> None:
+    hate = Flagged("messages[1].content", "hate", 0.8)
+    weaker = Flagged("messages[2].content", FLAGGED.category, 0.6)
+    stage, alerts = _stage(Endpointed(weaker, hate, FLAGGED), Mode.FLAG)
+    call = _asked("x")
+    assert await _through(stage, call) is None
+    assert [(f.code, f.score) for f in call.findings] == [(FLAGGED.category, 0.97), ("hate", 0.8)]
+    assert {alert.subject for alert in alerts.sent} == {f"acme/{FLAGGED.category}", "acme/hate"}
+
+
+async def test_what_is_too_much_to_be_sent_is_judged_offline_or_refused() -> None:
+    policy = ModerationPolicy(most_characters=20_000)
+    kind, hostile = "I build pipelines. " * 1_500, f"{'I build pipelines. ' * 1_500}{HOSTILE}"
+    for on_failure, text, code in (
+        (OnFailure.OPEN, kind, None),
+        (OnFailure.OPEN, hostile, "content_blocked"),
+        (OnFailure.CLOSED, kind, "moderation_too_long"),
+    ):
+        endpoint = Endpointed()
+        stage, _ = _stage(endpoint, on_failure=on_failure, policy=policy)
+        call = _asked(text)
+        refusal = await _through(stage, call)
+        assert (refusal and refusal.code) == code
+        assert sum(len(item.text) for item in endpoint.asked[0]) <= 20_000
+        assert (STAND_IN in [f.code for f in call.findings]) is (on_failure is OnFailure.OPEN)
+
+
+@pytest.mark.parametrize("on_failure", OnFailure)
+async def test_a_flag_of_the_endpoint_counts_also_where_a_rest_was_not_sent(
+    on_failure: OnFailure,
+) -> None:
+    policy = ModerationPolicy(most_characters=20_000)
+    stage, alerts = _stage(Endpointed(FLAGGED), on_failure=on_failure, policy=policy)
+    refusal = await _through(stage, _asked("x " * 20_000))
+    assert refusal is not None
+    assert refusal.code == "content_blocked"
+    assert len(alerts.sent) == 1
+
+
+def test_an_outage_is_told_and_ends() -> None:
+    began, ended = outage(away=True), outage(away=False)
+    assert (began.name, began.state, ended.state) == (UNREACHABLE, "firing", "resolved")
+    assert (began.name, began.subject) == (ended.name, ended.subject)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "most", "sent"),
+    [
+        ([], 10, 0),
+        ([5], 10, 1),
+        ([11], 10, 1),
+        ([5, 5], 10, 2),
+        ([5, 6], 10, 1),
+        ([5, 6, 1], 10, 1),
+    ],
+)
+def test_what_is_sent_is_bounded_but_for_the_first(
+    lengths: list[int], most: int, sent: int
+) -> None:
+    items = [Item(str(i), "x" * n) for i, n in enumerate(lengths)]
+    within, rest = split(items, most)
+    assert [*within, *rest] == items
+    assert len(within) == sent
+
+
+def test_the_surest_place_of_each_category_is_kept() -> None:
+    assert surest([]) == []
+    found = surest([Flagged("a", "hate", 0.5), Flagged("b", "hate", 0.9), Flagged("c", "x", 0.95)])
+    assert found == [Flagged("c", "x", 0.95), Flagged("b", "hate", 0.9)]
 
 
 async def test_policy_says_which_side_is_judged() -> None:
