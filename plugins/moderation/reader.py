@@ -71,7 +71,8 @@ class Reader:
                 for recogniser, rules in self._asked:
                     if asked is not None and recogniser not in asked:
                         continue
-                    hits = [] if rules.isdisjoint(spotted) else recogniser.find(stretch)
+                    idle = rules and rules.isdisjoint(spotted)
+                    hits = [] if idle else recogniser.find(stretch)
                     yield [(recogniser.check, _moved(hit, start)) for hit in hits]
 
     def found(self, original: str) -> dict[str, list[Hit]]:

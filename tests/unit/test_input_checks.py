@@ -378,7 +378,7 @@ async def test_a_text_that_cannot_be_read_is_judged_by_nobody() -> None:
     def unreadable(_text: str) -> Text:
         raise RuntimeError("no view")
 
-    scanner._reader.read = unreadable  # type: ignore[method-assign]
+    scanner._reader._readings = unreadable  # type: ignore[method-assign]
     call = asking(("user", "hello"))
     refusal = await a_stage(scanner=scanner).check_input(call)
     assert refusal is not None
