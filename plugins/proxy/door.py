@@ -178,7 +178,6 @@ class Door:
         raw, body = await self._body(endpoint, scope, receive)
         if raw is None:
             return
-        serving = self._serving(body)
         call = self._call(endpoint, call_id, principal, scope, body)
         call.arrived_s = arrived_s
         call.steps += (
@@ -186,6 +185,7 @@ class Door:
             Step("read", "", known_s, call.started_s),
         )
         hide_usage = call.stream and endpoint in _CHAT_STREAMS and not asks_for_usage(body)
+        serving = self._serving(call.body)
         rota = serving.rota
         delivery = Delivery(call, send, rota, self._end_attempt, hide_usage=hide_usage)
         try:
