@@ -3,7 +3,9 @@
 import asyncio
 import copy
 import json
+import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -326,9 +328,13 @@ async def test_a_tokenizer_that_fails_refuses_as_the_length_is_closed() -> None:
 # --- failure, and the event loop -----------------------------------------------------------------
 
 
+def spotting(name: str) -> tuple[Rule, ...]:
+    return (Rule(name, "(?:card|nothing)", re.compile("card|nothing")),)
+
+
 class Broken:
     check = "profanity"
-    rules: tuple[Rule, ...] = ()
+    rules = spotting("broken")
 
     def find(self, text: Text) -> list[Hit]:
         raise RuntimeError(text.original)
@@ -336,7 +342,7 @@ class Broken:
 
 class Slow:
     check = "prompt_injection"
-    rules: tuple[Rule, ...] = ()
+    rules = spotting("slow")
 
     def find(self, text: Text) -> list[Hit]:
         until_s = time.perf_counter() + 0.02
@@ -375,10 +381,10 @@ async def test_a_check_over_its_time_fails_and_the_others_go_on(on_failure: OnFa
 async def test_a_text_that_cannot_be_read_is_judged_by_nobody() -> None:
     scanner = Scanner()
 
-    def unreadable(_text: str) -> Text:
+    def unreadable(*_asked: object) -> Iterator[list[tuple[str, Hit]]]:
         raise RuntimeError("no view")
 
-    scanner._reader._readings = unreadable  # type: ignore[method-assign]
+    scanner._reader.steps = unreadable  # type: ignore[method-assign]
     call = asking(("user", "hello"))
     refusal = await a_stage(scanner=scanner).check_input(call)
     assert refusal is not None
@@ -400,4 +406,4 @@ async def test_others_run_while_a_long_prompt_is_read() -> None:
     call = asking(("user", text))
     await a_stage(length=CheckRule(Mode.OFF)).check_input(call)
     task.cancel()
-    assert turns >= 10
+    assert turns >= 4
