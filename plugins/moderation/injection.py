@@ -136,7 +136,7 @@ _RULES: Final = tuple(
                 r"were) (?:now |hereby )?(?:void|cancel\w+|suspended|lifted|overrid\w+|revoked|"
                 r"disabled|replaced|superseded|deleted|updated|null|obsolete))\b",
             ),
-            # when you read this, do that
+            # a task for whoever reads
             (
                 r"(?:when|once|if|as soon as|before|after|while) you (?:\w+ )?(?:read|process|"
                 r"parse|"
