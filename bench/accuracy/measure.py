@@ -207,7 +207,7 @@ def _time(folder: Folder, jobs: list[str], report: Report) -> None:
 
 
 def _longest_steps(checks: Sequence[Recogniser], jobs: list[str], rounds: int = 60) -> list[float]:
-    """Give, for each of different prompts of 10K tokens, its longest step, CPU seconds."""
+    """Give, for different prompts of 10K tokens, the processor's seconds in the longest step."""
     reader, whole = Reader(checks), "\n".join(jobs)
     longest: list[float] = []
     for turn in range(rounds + 1):

@@ -4,7 +4,8 @@
 what a reader sees, `disguises` undoes what hides in it, `spotting` tells where rules may hold
 (Hyperscan where it is installed, else `re`), and each recogniser looks closely there. Hits carry
 their place in the original. `Reader.found` answers at once; `Reader.steps` in steps of a fraction
-of a millisecond, so that an event loop can run others in between.
+of a millisecond, so that an event loop can run others in between: long texts are read in parts, and
+where much was spotted a recogniser is asked about a stretch of a part at a time.
 
 Time is linear in the text: spots know no back-references, shapes are tried around spots only and
 are bounded themselves, decoding is bounded in depth and size.

@@ -152,7 +152,7 @@ _DISGUISES: Final[tuple[tuple[Rule, _Undo], ...]] = (
     (
         Rule(
             "disguise.spaced",
-            r"[a-z0-9@$](?:[ ._\-*\n][a-z0-9@$*]){3}",
+            r"[^a-z0-9@$][a-z0-9@$](?:[ ._\-*\n][a-z0-9@$*]){3}",
             re.compile(
                 r"(?<![A-Za-z0-9@$])[A-Za-z0-9@$!*](?:(?: {1,3}|[._\-*]|\n{1,3})[A-Za-z0-9@$!*]"
                 r"(?![A-Za-z0-9@$])){3,400}+"

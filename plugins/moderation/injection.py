@@ -136,7 +136,7 @@ _RULES: Final = tuple(
                 r"were) (?:now |hereby )?(?:void|cancel\w+|suspended|lifted|overrid\w+|revoked|"
                 r"disabled|replaced|superseded|deleted|updated|null|obsolete))\b",
             ),
-            # when you read this, do that
+            # a task for whoever reads
             (
                 r"(?:when|once|if|as soon as|before|after|while) you (?:\w+ )?(?:read|process|"
                 r"parse|"
@@ -172,8 +172,10 @@ _RULES: Final = tuple(
                 r"secrets?)(?: so far)? "
                 r"(?:in|into|to|onto|at the end of) [a-z' ]{1,30}(?:url|address|link|query|"
                 r"parameter)",
-                r"!\[[^\]\n]{0,80}\]\(\s?https?://[^)\s]{1,200}[?&]\w{1,24}=(?:[\[{<$]|%7[bB]|(?-i:"
-                r"[A-Z][A-Z_]{3,40})\))|"
+                r"!\[[^\]\n]{0,80}\]\(\s?https?://[^)\s]{1,200}[?&]\w{1,24}="
+                r"(?:[\[{<$]{1,2}[\w .\-]{3,60}|%7[bB]\w|(?-i:"
+                r"(?:[A-Z]{1,12}_)?(?:CONVERSATION|CHAT|HISTORY|CONTEXT|PROMPT|DATA|SUMMARY|SECRET|"
+                r"MESSAGE|TEXT|CONTENT|INSTRUCTION|ANSWER|RESUME|NAME|EMAIL)S?(?:_[A-Z]{1,12})?)\))|"
                 r"\b(?:put|append|insert|encode|add|embed|place|"
                 r"write)\b (?:\w+ ){0,4}(?:conversation|"
                 r"chat|history|context|prompts?|messages|answers|secrets?)(?: so far)? (?:in|"

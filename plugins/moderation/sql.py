@@ -45,9 +45,9 @@ _HONEST_KINDS: Final = frozenset(
         *("comment", "stacked"),
     }
 )
-_LEANS_ON_QUOTES: Final = frozenset({"breakout", "after_number", "short"})
+_LEANS_ON_QUOTES: Final = frozenset({"breakout", "after_number", "short", "arithmetic"})
 _QUOTE: Final = re.compile(r"['\"]")
-_OPENED: Final = re.compile(r"(?:^|[\s=(,:\[<>])(?P<quote>['\"])[^'\"\n]{1,40}\Z")
+_OPENED: Final = re.compile(r"(?:^|[\s=(,:\[<>/{`]|\b[bru])(?P<quote>['\"])[^'\"\n]{1,40}\Z")
 _LONGEST_LITERAL: Final = 44
 _STATEMENT_REACH: Final = 300
 

@@ -91,7 +91,7 @@ SIGNS: Final = (
         before=40,
         after=120,
     ),
-    # a value that is an expression of its own: "sort": "(case when (select ...) > 5 ..."
+    # a value that is an expression of its own, in brackets, where a name was asked for
     sign(
         "always",
         1.0,

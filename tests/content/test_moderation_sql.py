@@ -76,6 +76,8 @@ HONEST = [
     "WITH top AS (SELECT id, count(*) FROM hires GROUP BY 1) SELECT * FROM top ORDER BY 2 DESC;",
     "CREATE VIEW v AS (SELECT dept, sum(pay) FROM staff GROUP BY 1) ORDER BY 2;",
     '{"tags": {"a": 1}, "note": "(select one)", "why": "(if any)"}',
+    "I wrote: mode = 'fast' / 'slow', key = b'name' = b'ann', re.match(r'a|b', 'ab12')",
+    "Return 'Old English' instead of 'English'; use 'left'/'right' or \"up\".",
     "# Skills\nand more\n## 1 = beginner, 5 = expert",
 ]
 
