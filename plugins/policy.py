@@ -319,7 +319,7 @@ class Reviews(Frozen):
         payload_bytes: characters kept of what a reviewer reads of one call; an answer that its
             caller waits for is kept whole all the same.
         webhook_hours: for how long a decision is sent to a tenant's webhook that does not take it.
-        keep_days: after its decision an item's texts are deleted.
+        keep_days: after its decision an item's texts are deleted; longer than any webhook is tried.
     """
 
     sample_share: Share = 0.0
