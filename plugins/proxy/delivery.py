@@ -17,7 +17,7 @@ from plugins.proxy.consumption import stream_usage, whole_usage
 from plugins.proxy.emptiness import is_empty
 from plugins.proxy.judging import Judging, adopt
 from plugins.proxy.outlet import OK, EndAttempt, Message, Outlet, Send
-from plugins.proxy.passage import Failure, Kept, Passage, Silence
+from plugins.proxy.passage import EarlyEnd, Failure, Kept, Passage, Silence
 from plugins.proxy.streaming import BROKEN, StreamedAnswer
 from plugins.proxy.streams import StreamFollower, json_or_none
 from plugins.proxy.trying import (
@@ -73,15 +73,25 @@ class Delivery:
         self._whole: Final = WholeAnswer(call, self._outlet, self._judging, rota.check_output)
         self._tried: Passage | None = None
         self._stream: StreamedAnswer | None = None
+        self._early_end: EarlyEnd | None = None
 
-    def begin(self, group: str, limits: TimeLimits, *, more_tiers: bool = False) -> Silence:
+    def begin(
+        self,
+        group: str,
+        limits: TimeLimits,
+        *,
+        more_tiers: bool = False,
+        early_end: EarlyEnd | None = None,
+    ) -> Silence:
         """Expect the answer of a model group; gives the clock that ends its silence.
 
         Args:
             group: that is asked.
             limits: of its silence.
             more_tiers: another model could be asked after it.
+            early_end: ends the pass when nothing more of the answer is wanted.
         """
+        self._early_end = early_end
         self._judging.more_tiers = more_tiers
         self._tried, self._stream = self._passage(group, limits), None
         return self._tried.silence
@@ -117,12 +127,10 @@ class Delivery:
         """Take one ASGI message of LiteLLM's answer.
 
         Raises:
-            AnswerEnded: when nothing more of this answer is wanted: LiteLLM then lets go of the
-                provider's stream, as it does when a client goes away.
+            AnswerEnded: when nothing more of this answer is wanted, and nothing else can end it.
         """
-        if self.finished or self._try.failure is not None:
-            if message.get("more_body"):
-                raise AnswerEnded
+        if self._unwanted():
+            self._let_go(message)
             return
         if message["type"] == "http.response.start":
             self._begin(message)
@@ -132,11 +140,24 @@ class Delivery:
             self._try.silence.heard()
             if self._try.streaming:
                 await self._streamed().take(body, more=more)
+                if self._unwanted():
+                    self._let_go(message)
             else:
                 self._try.body.append(body)
                 if not more:
                     self._try.silence.over()
                     await self._take_whole(b"".join(self._try.body))
+
+    def _unwanted(self) -> bool:
+        return self.finished or self._try.failure is not None
+
+    def _let_go(self, message: Message) -> None:
+        """Let go of the provider, where it has more to say than is wanted."""
+        if not message.get("more_body"):
+            return
+        if self._early_end is None:
+            raise AnswerEnded
+        self._early_end.ask()
 
     async def refuse(self, error: GatewayError) -> None:
         """Answer with a refusal in place of what LiteLLM would have said."""

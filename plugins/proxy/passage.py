@@ -108,6 +108,40 @@ class Silence:
             self.limit.reschedule(when)
 
 
+class EarlyEnd:
+    """Ends a pass whose answer is no longer wanted, so that nobody generates or pays for the rest.
+
+    An error from `send` would not do: it ends what LiteLLM writes, while what reads the provider is
+    left to the garbage collector. Cancelled where it waits for the provider, it lets go at once.
+
+    Args:
+        work: the task that makes the pass.
+    """
+
+    def __init__(self, work: asyncio.Task[object]) -> None:
+        self._work: Final = work
+        self._handle: asyncio.Handle | None = None
+
+    @property
+    def asked(self) -> bool:
+        """Tell whether the end was asked for."""
+        return self._handle is not None
+
+    def ask(self) -> None:
+        """End the pass as soon as it waits for something."""
+        if self._handle is None:
+            self._handle = asyncio.get_running_loop().call_soon(self._work.cancel)
+
+    def over(self) -> None:
+        """Note that the pass is over: what comes after it must not be ended."""
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def forgiven(self) -> bool:
+        """Tell whether a cancellation was this one's, and nobody else's too."""
+        return self.asked and not self._work.uncancel()
+
+
 @dataclass(slots=True)
 class Passage:
     """What has come of one try.

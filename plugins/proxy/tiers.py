@@ -17,7 +17,7 @@ from plugins.proxy.auth import SCOPE_KEY
 from plugins.proxy.delivery import Delivery, Message, Send
 from plugins.proxy.inbound import forwarded
 from plugins.proxy.outbound import Outbound
-from plugins.proxy.passage import TIMED_OUT, Failure
+from plugins.proxy.passage import TIMED_OUT, EarlyEnd, Failure
 from plugins.proxy.verdicts import all_failed, none_left
 
 Scope = MutableMapping[str, Any]
@@ -164,11 +164,17 @@ class Tiers:
         inner[SCOPE_KEY] = call
         replay = Replay(raw, receive)
         broken_by = "HostEndedEarly"
-        silence = delivery.begin(group, call.time_limits, more_tiers=more_tiers)
+        early_end = EarlyEnd(_this_task())
+        silence = delivery.begin(
+            group, call.time_limits, more_tiers=more_tiers, early_end=early_end
+        )
         try:
             async with silence.limit:
                 await self._host(inner, replay, delivery)
                 silence.over()
+        except asyncio.CancelledError:
+            if not early_end.forgiven():
+                raise
         except TimeoutError:
             broken_by = TIMED_OUT
         except Exception as error:  # noqa: BLE001 - whatever the host does, the call is settled
@@ -176,7 +182,16 @@ class Tiers:
             gone = replay.gone or receive.left
             if not delivery.finished and delivery.failure is None and not gone:
                 _log.exception("call %s failed inside the host", call.id)
+        finally:
+            early_end.over()
         if replay.gone or receive.left:
             await delivery.abandon()
         elif not delivery.finished:
             await delivery.break_off(broken_by)
+
+
+def _this_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("a call's tries are made in a task of their own")
+    return task
