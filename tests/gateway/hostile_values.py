@@ -70,7 +70,6 @@ STEERING: list[tuple[str, Json]] = [
     ("mock_timeout", True),
     ("fallbacks", ["gpt-4o"]),
     ("guardrails", ["no such guardrail"]),
-    ("guardrails", []),
     ("cache", {"namespace": "other"}),
     ("tags", ["x"]),
     ("extra_body", {"model": "x"}),
