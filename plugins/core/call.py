@@ -274,6 +274,9 @@ class Call:
     """Its confidence is the share of such answers that are right; else it is only an order."""
     signals: dict[str, float] = field(default_factory=dict[str, float])
     """What the checks found of an answer, 0..1, by name, for confidence to be made of."""
+    hides_logprobs: bool = False
+    """Token probabilities were asked for by a stage (`shape`), not by the client, who must not see
+    them: judges do, in `Answer.logprobs`."""
     sources: tuple[Source, ...] = ()
     """Documents that the answer must rest on, as the caller gave them."""
     answer: Answer | None = None
