@@ -17,7 +17,7 @@ _PART: Final = 8_192
 _OVERLAP: Final = 512
 _DENSE: Final = 256
 """Spots in one part from on which a recogniser is asked about a stretch of it at a time."""
-_STRETCH: Final = 1_024
+_STRETCH: Final = 768
 
 
 class Reader:

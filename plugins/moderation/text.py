@@ -4,7 +4,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from plugins.moderation.folding import LATIN_LOOKALIKES, folded
 
@@ -13,8 +13,7 @@ _BLOCK: Final = 256
 """Characters that are looked at together for being plain ASCII, before any is looked at alone."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A stretch of a view and where it came from.
 
     Args:
@@ -111,10 +110,11 @@ class Draft:
         if end > start:
             self._append(self._source[start:end], Piece(self.length, start, end, changed=False))
 
-    def put(self, text: str, start: int, end: int) -> None:
+    def put(self, text: str, start: int, end: int, *, letter_by_letter: bool = False) -> None:
         """Let a text stand for a stretch of the source; an empty one drops the stretch."""
         if text:
-            self._append(text, Piece(self.length, start, end, changed=len(text) != end - start))
+            piece = Piece(self.length, start, end, changed=not letter_by_letter)
+            self._append(text, piece)
 
     def _append(self, text: str, piece: Piece) -> None:
         self._parts.append(text)
@@ -150,7 +150,8 @@ def normalised(original: str) -> View:
     done = 0
     for run, becomes in _changes(original):
         draft.keep(done, run.start())
-        draft.put(becomes, run.start(), run.end())
+        alike = len(becomes) == run.end() - run.start() and all(map(_stays_one, run.group()))
+        draft.put(becomes, run.start(), run.end(), letter_by_letter=alike)
         done = run.end()
     if not done:
         return View(original)
@@ -160,7 +161,7 @@ def normalised(original: str) -> View:
 
 def plain(text: str) -> str:
     """Give the normalised text alone, for what has no offsets of its own, such as decoded bytes."""
-    return normalised(text).text
+    return text if text.isascii() else normalised(text).text
 
 
 def _changes(original: str) -> Iterator[tuple[re.Match[str], str]]:
@@ -172,6 +173,11 @@ def _changes(original: str) -> Iterator[tuple[re.Match[str], str]]:
                 becomes = "".join(map(LATIN_LOOKALIKES.__getitem__, becomes))
             if becomes != found:
                 yield run, becomes
+
+
+def _stays_one(character: str) -> bool:
+    # A sharp s that becomes two and a mark that vanishes would make up for one another.
+    return len(folded(character)) == 1
 
 
 def _foreign_stretches(original: str) -> Iterator[tuple[int, int]]:

@@ -67,6 +67,16 @@ def test_a_place_in_the_normalised_text_is_a_place_in_the_original(
     assert view.text[start:end] in normalised(text[first:last]).text
 
 
+@pytest.mark.parametrize("text", ["0\u00df\x8d", "\u00df\u200b", "\u200b\ufb01", "\u0301\u00e6x"])
+def test_letters_that_grow_and_letters_that_vanish_do_not_make_up_for_one_another(
+    text: str,
+) -> None:
+    view = normalised(text)
+    for start in range(len(view.text)):
+        first, last = view.place(start, start + 1)
+        assert view.text[start] in normalised(text[first:last]).text
+
+
 @given(st.text(max_size=200))
 def test_any_text_can_be_read(text: str) -> None:
     for view in READER.read(text).views:
