@@ -285,9 +285,6 @@ class Call:
     """That a person shall look at it, and why."""
     inner: bool = False
     """A check asked for it on behalf of another call: it is not judged itself."""
-    hides_logprobs: bool = False
-    """Token probabilities were asked for by a stage (`shape`), not by the client, who must not see
-    them: judges do, in `Answer.logprobs`."""
     recalled: Recalled | None = None
     refusal: GatewayError | None = None
     outcome: Outcome | None = None

@@ -6,7 +6,7 @@ import orjson
 
 from plugins.core.call import Call
 from plugins.core.review import Reason
-from plugins.core.verdict import Action, Finding, Verdict
+from plugins.core.verdict import Finding, Verdict
 
 REVIEW: Final = "x_review"
 
@@ -16,13 +16,12 @@ Review = dict[str, Any]
 def review_of(call: Call) -> Review | None:
     """Tell a client what was found in its call.
 
-    Findings that are only observed are the operator's to see, and so is that a call was drawn at
-    random for a person to look at.
+    That a call was drawn at random for a person to look at is the operator's to see.
 
     Returns:
         None when there is nothing to tell.
     """
-    findings = [_told(f) for f in call.findings if f.action is not Action.OBSERVE]
+    findings = [_told(finding) for finding in call.findings]
     confidence, calibrated = _confidence(call)
     review_id = _review_id(call)
     is_ordinary = call.verdict is Verdict.ALLOW and confidence is None

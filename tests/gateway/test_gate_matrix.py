@@ -1,6 +1,7 @@
 """Every check in every mode on every endpoint, stream or not: what SDK and ledger say."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,10 @@ MASKED_OUTPUT = frozenset({"toxicity", "pii_output"})
 def seen(new_folder: Callable[[str], Path]) -> Iterator[Seen]:
     """Go through all cases once, then fetch their rows."""
     folder = new_folder("matrix")
-    with running(folder, workers=2, policy=policy()) as gateway:
-        clients = Clients(gateway, gateway.new_key())
+    with (
+        running(folder, workers=2, policy=policy()) as gateway,
+        closing(Clients(gateway, gateway.new_key())) as clients,
+    ):
         wanted = cases()
         found = dict(clients.run(c for c in wanted if c.side == "asked"))
         for check, text in ANSWERED.items():
@@ -49,6 +52,7 @@ def _expected(case: Case) -> str:
         return case.mode
     if case.side == "answered":
         return "mask" if case.check in MASKED_OUTPUT else "flag"
+    # Of a prompt's length nothing can be masked, nor in a form's bytes.
     if case.check == "length" or (case.check in MASKED_INPUT and case.endpoint == "transcriptions"):
         return "block"
     return "mask" if case.check in MASKED_INPUT else "flag"
@@ -82,7 +86,8 @@ def _is_kept_back(case: Case, made: Outcome, row: dict[str, Any]) -> None:
         assert row["output_tokens"] > 0 or case.endpoint == "transcriptions"
     if case.check in MASKED_OUTPUT:
         assert ANSWERED[case.check] not in made.text
-    _says(made, "block", reviewed=True)
+    # That a prompt is too long needs nobody's eyes.
+    _says(made, "block", reviewed=case.check != "length")
 
 
 def _is_delivered(case: Case, made: Outcome, row: dict[str, Any], action: str) -> None:
