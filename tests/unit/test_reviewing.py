@@ -20,10 +20,8 @@ def _headers(call: Call) -> dict[str, str]:
 
 
 def test_of_an_ordinary_call_nothing_is_said() -> None:
-    call = a_call()
-    call.note(Finding("profanity", "mild", Action.OBSERVE))
-    assert review_of(call) is None
-    assert _headers(call) == {}
+    assert review_of(a_call()) is None
+    assert _headers(a_call()) == {}
 
 
 def test_that_a_call_was_drawn_for_a_look_is_not_said() -> None:
@@ -35,15 +33,15 @@ def test_that_a_call_was_drawn_for_a_look_is_not_said() -> None:
     assert _headers(call)["x-sluice-review-id"] == call.review.id
 
 
-@pytest.mark.parametrize("action", [Action.FLAG, Action.MASK, Action.BLOCK])
-def test_findings_that_something_followed_from_are_told(action: Action) -> None:
+@pytest.mark.spec("10.4")
+@pytest.mark.parametrize("action", Action)
+def test_each_finding_is_told_with_what_was_done(action: Action) -> None:
     call = a_call()
-    call.note(
-        Finding("profanity", "mild", Action.OBSERVE), Finding("pii", "iban", action, "answer:1-2")
-    )
+    call.note(Finding("pii", "iban", action, "answer:1-2", "a **", 0.9))
     review = review_of(call)
     assert review is not None
-    assert [finding["code"] for finding in review["findings"]] == ["iban"]
+    told = {"check": "pii", "code": "iban", "action": action.value, "where": "answer:1-2"}
+    assert review["findings"] == [told | {"excerpt": "a **", "score": 0.9}]
     assert review["verdict"] == call.verdict.value
 
 
