@@ -2,26 +2,22 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any, Final, cast
 
 import orjson
 
-from plugins.core.answer_text import frame_text, text_of, texts
-from plugins.core.call import Call, Endpoint
+from plugins.core.answer_text import frame_text, text_of
+from plugins.core.asked import Asked, Keys, Role, asked_of
+from plugins.core.call import Call
 from plugins.core.verdict import Finding
 from plugins.review.dossier import Dossier, Mark, Part, bounded
 
-_INPUTS: Final = {
-    Endpoint.COMPLETIONS: "prompt",
-    Endpoint.EMBEDDINGS: "input",
-    Endpoint.MODERATIONS: "input",
-    Endpoint.RESPONSES: "input",
-    Endpoint.SPEECH: "input",
-    Endpoint.TRANSCRIPTIONS: "prompt",
-}
-"""Where a request has what was asked, where that is not `messages`."""
+_NOT_SHOWN: Final = frozenset(
+    {"tools", "functions", "response_format", "text", "output_config", "x_sources"}
+)
+"""What tells the model of forms and tools; sources are shown by themselves."""
 _STRETCH: Final = re.compile(r"answer(?:\[0\])?:(\d{1,9})-(\d{1,9})")
-_LONGEST_NAME: Final = 64
 
 
 def dossier_of(call: Call, heard: Sequence[bytes], most: int) -> Dossier:
@@ -59,27 +55,15 @@ def findings_of(call: Call) -> list[dict[str, Any]]:
 
 
 def _asked(call: Call) -> Iterable[Part]:
-    """Give the texts of a request, by who says them."""
-    body = call.body
-    for name in ("system", "instructions"):
-        if body.get(name):
-            yield Part("system", texts([body[name]]))
-    asked: object = body.get(_INPUTS.get(call.endpoint, "messages"))
-    if not isinstance(asked, list):
-        if asked is not None:
-            yield Part("user", texts([asked]))
-        return
-    for item in cast("list[Any]", asked):
-        said = texts([item])
-        if said:
-            yield Part(_who(item), said)
+    """Give the texts of a request, one part for each message, by who says it."""
+    shown = (one for one in asked_of(call.endpoint, call.body) if one.keys[0] not in _NOT_SHOWN)
+    for (_, role), said in groupby(shown, key=_message_of):
+        yield Part(role.value, "\n".join(one.text for one in said))
 
 
-def _who(item: object) -> str:
-    if not isinstance(item, dict):
-        return "user"
-    message = cast("dict[str, Any]", item)
-    return str(message.get("role") or message.get("type") or "user")[:_LONGEST_NAME]
+def _message_of(asked: Asked) -> tuple[Keys, Role]:
+    """Tell to which message a text belongs, and who speaks in it."""
+    return asked.keys[:2], asked.role
 
 
 def _said(call: Call, heard: Sequence[bytes]) -> tuple[str, list[Part]]:

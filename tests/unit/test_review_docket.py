@@ -164,8 +164,8 @@ BODIES: list[tuple[Endpoint, dict[str, Any], list[tuple[str, str]]]] = [
     ),
     (
         Endpoint.RESPONSES,
-        {"input": [{"type": "function_call_output", "content": "42"}, "x"]},
-        [("function_call_output", "42"), ("user", "x")],
+        {"input": [{"type": "function_call_output", "output": "42"}, "x"]},
+        [("tool", "42"), ("user", "x")],
     ),
     (Endpoint.COMPLETIONS, {"prompt": ["a", "b"]}, [("user", "a"), ("user", "b")]),
     (Endpoint.EMBEDDINGS, {"input": [[1, 2, 3]]}, []),
