@@ -102,13 +102,13 @@ def measured(
         if host_spans:
             say("starting Sluice with LiteLLM's own spans, and Sluice without them")
             config = _with_host_spans(folder / "host_spans.yaml")
-            seen = stack.enter_context(_gateway(folder / "seen", here, config))
-            unseen = stack.enter_context(_gateway(folder / "unseen", here))
+            seen = stack.enter_context(gateway(folder / "seen", here, config))
+            unseen = stack.enter_context(gateway(folder / "unseen", here))
         else:
             say("starting Sluice with metrics and traces, and Sluice without")
-            seen = stack.enter_context(_gateway(folder / "seen", here))
+            seen = stack.enter_context(gateway(folder / "seen", here))
             config = _unobserved(folder / "unobserved.yaml")
-            unseen = stack.enter_context(_gateway(folder / "unseen", {}, config))
+            unseen = stack.enter_context(gateway(folder / "unseen", {}, config))
         found = runner.run(_rounds(plan, modes, unseen, seen, say))
         if not sink.received:
             raise LoadError("no trace was exported: the comparison would say nothing")
@@ -119,9 +119,10 @@ _ENDPOINT: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 @contextmanager
-def _gateway(
+def gateway(
     folder: Path, variables: Mapping[str, str], config: Path = ROOT / "proxy_config.yaml"
 ) -> Generator[System]:
+    """Start a gateway whose providers say what the workloads want."""
     folder.mkdir(parents=True)
     with sluice(folder, config, variables=variables) as started:
         started.answer_with(ANSWER, STREAM_CHUNKS)
@@ -152,7 +153,7 @@ async def _rounds(
 ) -> dict[str, Cost]:
     for mode in modes:
         for system in (unseen, seen):
-            await _load(mode, system, plan.warm_s)
+            await loaded(mode, system, plan.warm_s)
     calls: dict[tuple[str, bool], list[float]] = {}
     cpu: dict[tuple[str, bool], list[float]] = {}
     for number in range(plan.rounds):
@@ -161,7 +162,7 @@ async def _rounds(
             pair = (unseen, seen) if number % 2 == 0 else (seen, unseen)
             for system in pair:
                 before_s = cpu_s(system.proxy_pid)
-                load = await _load(mode, system, plan.round_s)
+                load = await loaded(mode, system, plan.round_s)
                 await asyncio.sleep(1.5)  # what is exported later is part of the cost
                 key = (mode.name, system is seen)
                 calls.setdefault(key, []).append(load.calls / load.elapsed_s)
@@ -176,7 +177,8 @@ async def _rounds(
     }
 
 
-async def _load(mode: Mode, system: System, duration_s: float) -> Load:
+async def loaded(mode: Mode, system: System, duration_s: float) -> Load:
+    """Put a load on a gateway for a while."""
     work = mode.workload
     requests = work.requests(system.place, system.key, work.agent, CHAT)
     return await closed_loop(system.place, requests, mode.connections, duration_s)
