@@ -128,6 +128,29 @@ _CHECKS: Final = Section(
             (_TO_AGENTS, to_traces("Flagged traces", sluice__verdict="flag")),
             Kind.STACK, 24,
         ),
+        Panel(
+            "Checks that failed",
+            "Calls that a check could not judge, and why. For 5 minutes: ChecksFailing.",
+            PER_SECOND,
+            (Query(
+                "sum by (check, reason) (rate(sluice_check_failures_total[$__rate_interval]))",
+                "{{check}} {{reason}}",
+            ),),
+            (_TO_OVERVIEW, to_traces("Flagged traces", sluice__verdict="flag")),
+            Kind.STACK,
+        ),
+        Panel(
+            "Moderation endpoint",
+            "What came of the requests to it. Spared and unreachable ones are judged offline or"
+            " refused, as the check's `on_failure` says.",
+            PER_SECOND,
+            (Query(
+                "sum by (outcome) (rate(sluice_moderation_requests_total[$__rate_interval]))",
+                "{{outcome}}",
+            ),),
+            (_TO_OVERVIEW, to_traces("Flagged traces", sluice__verdict="flag")),
+            Kind.STACK,
+        ),
     ),
 )  # fmt: skip
 

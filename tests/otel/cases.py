@@ -233,6 +233,9 @@ def counted() -> list[Case]:
     lost = labelled("sluice_alert_deliveries_total", sender="slack", outcome="given_up")
     again = labelled("sluice_alert_deliveries_total", sender="slack", outcome="again")
     model, queue, slack = {"model": "new-model"}, {"reason": "queue_full"}, {"sender": "slack"}
+    away = labelled("sluice_check_failures_total", check="moderation", reason="unreachable")
+    slow = labelled("sluice_check_failures_total", check="moderation", reason="late")
+    check = {"check": "moderation"}
     return [
         Case("UnpricedCalls", "one call", UP | {unpriced: "0x60 1x60"}, "90m", model, "1"),
         Case("UnpricedCalls", "the very first call", UP | {unpriced: "_x60 1x60"}, "90m",
@@ -251,6 +254,18 @@ def counted() -> list[Case]:
         Case("TracesDropped", "a restart does not end it", UP | {spans: "0+10x26 0+10x60"},
              "30m", queue, "40"),
         Case("TracesDropped", "no series at all", UP, "30m"),
+        Case("ChecksFailing", "for five minutes", UP | {away: "0+10x60"}, "30m", check, "50"),
+        Case("ChecksFailing", "within one minute", UP | {away: "0x10 500x60"}, "15m"),
+        Case("ChecksFailing", "over two minutes", UP | {away: "0x10 250 500x60"}, "16m",
+             check, "250"),
+        Case("ChecksFailing", "long ago", UP | {away: "0x10 250 500x60"}, "30m"),
+        Case("ChecksFailing", "judged late is judged", UP | {slow: "0+10x60"}, "30m"),
+        Case("ChecksFailing", "a restart does not end it", UP | {away: "0+10x26 0+10x60"},
+             "30m", check, "40"),
+        Case("ChecksFailing", "a gap does not end it", UP | {away: "0+10x22 _x3 250+10x60"},
+             "32m", check, "50"),
+        Case("ChecksFailing", "none", UP | {away: "7x60"}, "30m"),
+        Case("ChecksFailing", "no series at all", UP, "30m"),
         Case("AlertsUndelivered", "one", UP | {lost: "0x20 1x20"}, "30m", slack, "1"),
         Case("AlertsUndelivered", "the very first", UP | {lost: "_x20 1x20"}, "30m", slack, "1"),
         Case("AlertsUndelivered", "tried again is not given up", UP | {again: "0+1x60"}, "30m"),

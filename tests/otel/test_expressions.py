@@ -22,6 +22,7 @@ MAY_BE_EMPTY = {
     "sluice_findings_total": "no check finds anything in ordinary hiring text",
     "sluice_verdicts_total": "the same",
     "sluice_confidence_bucket": "only of answers whose confidence a check has judged",
+    "sluice_check_failures_total": "no check fails",
     "sluice_trace_spans_dropped_total": "nothing is dropped while the receiver keeps up",
     "sluice_unpriced_calls_total": "every shipped model has a price",
 }
