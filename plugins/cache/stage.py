@@ -104,6 +104,7 @@ class CacheStage(Stage):
             part.slot, part.wish, coalesce=policy.coalesce, wait_s=policy.wait_s
         )
         call.known = part.finding.entry is not None
+        call.follows = part.finding.follows is not None
         self._own(part)
 
     @override

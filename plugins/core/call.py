@@ -301,6 +301,8 @@ class Call:
     """Of the answer, once it is being given."""
     known: bool = False
     """Its answer is at hand, from `prepare` or `reserve` on: no provider will be asked."""
+    follows: bool = False
+    """From `reserve` on: it waits for the answer of an identical call that is under way."""
     cache_control: str = ""
     """The client's `Cache-Control`."""
     variants: dict[str, str] = field(default_factory=dict[str, str])

@@ -106,21 +106,24 @@ class ModerationStage(Stage):
     async def check_input(self, call: Call) -> GatewayError | None:
         """Begin to judge what was asked; the provider is asked meanwhile."""
         rule = self._rule(call)
-        if rule is None or not self._policy.judges_input or call.known:
+        if rule is None or call.known or call.follows:
             return
-        asked = asked_of(call.endpoint, call.body)
-        begun = self._begun(rule, ((a.path, a.text) for a in asked if a.role in _JUDGED_ROLES))
+        begun = self._begun_for(call, rule)
         if begun is not None:
             call.notes[_NOTE] = begun
 
     @override
     async def confirm(self, call: Call) -> GatewayError | None:
-        """Wait for what was begun; the client has nothing before."""
+        """Wait for what was begun; the client has nothing before.
+
+        What was not begun, because another call's answer was expected, is asked now.
+        """
         begun: _Begun | None = call.notes.pop(_NOTE, None)
         rule = self._rule(call)
-        if begun is None or rule is None:
+        if rule is None:
             return None
-        return await self._acted(call, rule, begun, "what was sent")
+        begun = begun or self._begun_for(call, rule)
+        return None if begun is None else await self._acted(call, rule, begun, "what was sent")
 
     @override
     async def judge(self, call: Call, answer: Answer) -> GatewayError | None:
@@ -150,6 +153,13 @@ class ModerationStage(Stage):
         rule = self._book.rule(call.agent_name, MODERATION)
         itself = call.inner or call.endpoint is Endpoint.MODERATIONS
         return rule if rule.is_on and not itself else None
+
+    def _begun_for(self, call: Call, rule: CheckRule) -> _Begun | None:
+        """Begin to judge what was asked; None where there is nothing to judge."""
+        if not self._policy.judges_input:
+            return None
+        asked = asked_of(call.endpoint, call.body)
+        return self._begun(rule, ((a.path, a.text) for a in asked if a.role in _JUDGED_ROLES))
 
     def _begun(self, rule: CheckRule, texts: Iterable[tuple[str, str]]) -> _Begun | None:
         items, rest = split(items_of(texts), self._policy.most_characters)

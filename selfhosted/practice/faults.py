@@ -1,7 +1,7 @@
 """Faults that an operator programs into a provider, and what they mean for one call.
 
-Every fault has a `kind` and may be narrowed: `path` (end of the path), `model` (exact), `times`
-(how often it fires), `skip` (matching calls to spare first), `probability` (drawn from `seed`, so
+Every fault has a `kind` and may be narrowed: `path` (end of the path), `besides` (end of a path that
+is spared), `model` (exact), `times` (how often it fires), `skip` (matching calls to spare first), `probability` (drawn from `seed`, so
 a run can be repeated). Faults are tried in their order; of each kind the first that fires counts,
 latencies add up.
 """
@@ -33,6 +33,7 @@ class Narrowing(msgspec.Struct, kw_only=True, forbid_unknown_fields=True, tag_fi
     skip: Count = 0
     probability: Share = 1.0
     path: Name | None = None
+    besides: Name | None = None
     model: Name | None = None
     seed: int = 0
 
@@ -180,6 +181,8 @@ class _Armed:
         """Count one call and tell whether the fault hits it."""
         fault = self.fault
         if fault.path is not None and not path.endswith(fault.path):
+            return False
+        if fault.besides is not None and path.endswith(fault.besides):
             return False
         if fault.model is not None and fault.model != model:
             return False

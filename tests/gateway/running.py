@@ -21,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 120.0
 UNCACHED = {"cache-control": "no-store"}
 """Tests repeat themselves; only those of the cache want the answer that was given before."""
+MODERATIONS = "/moderations"
+MODELS_ALONE = {"besides": MODERATIONS}
 T = TypeVar("T")
 
 
@@ -94,11 +96,18 @@ class Gateway:
         ).json()
 
     def faults(self, provider: str, *faults: dict[str, Any]) -> None:
-        """Set a practice provider's faults; none clears them."""
+        """Set a practice provider's faults; none clears them.
+
+        They spare the moderation endpoint, which every call asks too, unless they name a path.
+        """
         self.faulted.add(provider)
+        sparing = [
+            fault if "path" in fault or fault["kind"] == "refuse" else fault | MODELS_ALONE
+            for fault in faults
+        ]
         httpx.post(
             f"{self.practice_url}/_practice/faults",
-            json={"provider": provider, "faults": list(faults)},
+            json={"provider": provider, "faults": sparing},
         ).raise_for_status()
 
     @contextlib.contextmanager
@@ -121,10 +130,13 @@ class Gateway:
         released = self.admin("POST", f"/sluice/circuits/{provider}", json={"state": "auto"})
         released.raise_for_status()
 
-    def practice_requests(self, since: int = 0) -> list[dict[str, Any]]:
-        """What the practice providers were asked, oldest first."""
+    def practice_requests(
+        self, since: int = 0, *, moderation: bool = False
+    ) -> list[dict[str, Any]]:
+        """What the practice providers were asked, oldest first; moderation apart."""
         answer = httpx.get(f"{self.practice_url}/_practice/requests", params={"since": since})
-        return list(answer.json()["requests"])
+        asked = answer.json()["requests"]
+        return [one for one in asked if one["path"].endswith(MODERATIONS) == moderation]
 
     def phases(self, call_id: str) -> list[dict[str, Any]]:
         """What the probe saw of a call, in order."""

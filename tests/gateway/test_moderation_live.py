@@ -72,11 +72,11 @@ def _healed(moderated: Gateway) -> Iterator[None]:
 
 
 def _asked(gateway: Gateway, since: int) -> list[dict[str, Any]]:
-    return [r for r in gateway.practice_requests(since) if r["path"].endswith(PATH)]
+    return gateway.practice_requests(since, moderation=True)
 
 
 def _last(gateway: Gateway) -> int:
-    seen = gateway.practice_requests()
+    seen = gateway.practice_requests(moderation=True)
     return seen[-1]["seq"] if seen else 0
 
 

@@ -166,15 +166,28 @@ async def test_words_of_the_model_and_of_the_application_are_not_judged_again() 
     assert item.text == "a resume\n\nhello"
 
 
-@pytest.mark.parametrize(
-    "changes", [{"inner": True}, {"known": True}, {"endpoint": Endpoint.MODERATIONS}]
-)
+@pytest.mark.parametrize("changes", [{"inner": True}, {"endpoint": Endpoint.MODERATIONS}])
 async def test_calls_that_need_no_judgement_ask_for_none(changes: dict[str, object]) -> None:
     endpoint = Endpointed(FLAGGED)
     stage, _ = _stage(endpoint)
     call = a_call(body={"messages": [{"role": "user", "content": "x"}], "input": "x"}, **changes)
     assert await _through(stage, call) is None
     assert not endpoint.asked
+
+
+@pytest.mark.parametrize("expects", ["known", "follows"])
+async def test_where_another_calls_answer_is_expected_nothing_is_asked_before_it_fails_to_come(
+    expects: str,
+) -> None:
+    endpoint = Endpointed(FLAGGED)
+    stage, _ = _stage(endpoint)
+    call = _asked("x", **{expects: True})
+    assert await stage.check_input(call) is None
+    await asyncio.sleep(0)
+    assert not endpoint.asked
+    refusal = await stage.confirm(call)
+    assert refusal is not None, "a provider has answered after all, and what was asked is flagged"
+    assert len(endpoint.asked) == 1
 
 
 async def test_a_call_that_ends_before_gives_its_judgement_up() -> None:
