@@ -1,9 +1,9 @@
 """Faults that an operator programs into a provider, and what they mean for one call.
 
-Every fault has a `kind` and may be narrowed: `path` (end of the path), `besides` (end of a path that
-is spared), `model` (exact), `times` (how often it fires), `skip` (matching calls to spare first), `probability` (drawn from `seed`, so
-a run can be repeated). Faults are tried in their order; of each kind the first that fires counts,
-latencies add up.
+Every fault has a `kind` and may be narrowed: `path` (end of the path), `besides` (end of a path
+that is spared), `model` (exact), `times` (how often it fires), `skip` (matching calls to spare
+first), `probability` (drawn from `seed`, so a run can be repeated). Faults are tried in their
+order; of each kind the first that fires counts, latencies add up.
 """
 
 import random

@@ -53,11 +53,6 @@ def _cued(call: Call, stage: str, phase: str) -> GatewayError | None:
     return None
 
 
-def _answer_in(body: bytes) -> Answer:
-    choices = orjson.loads(body)["choices"]
-    return Answer(tuple(choice["message"]["content"] for choice in choices))
-
-
 class ProbeStage(Stage):
     name = "probe"
 
@@ -93,11 +88,8 @@ class ProbeStage(Stage):
             call.ask_review(Reason.SOFT_REJECT)
         if call.context.session == HOLD:
             call.ask_review(Reason.HELD)
-        if call.review is not None:
-            call.headers["x-sluice-review-id"] = call.review.id
-            call.answer = call.answer or _answer_in(answer)
             call.shareable = False
-            return HELD_BACK if call.review.holds else None
+            return HELD_BACK
         return _cued(call, self.name, "check_output")
 
     def check_chunk(self, call: Call, frame: bytes) -> bytes | GatewayError | None:

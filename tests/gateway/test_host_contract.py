@@ -44,7 +44,7 @@ facts = {
         "async_pre_call_deployment_hook" in vars(Conductor),
         "async_pre_call_hook" in vars(guardrail_class("any")),
     ],
-    "switches": names(CustomGuardrail.should_run_guardrail),
+    "gate_switches": names(CustomGuardrail.should_run_guardrail),
     "told": names(CustomGuardrail.add_standard_logging_guardrail_information_to_request_data),
     "take_out": names(litellm.logging_callback_manager.remove_callback_from_all_lists),
     "pre_call": names(CustomLogger.async_pre_call_hook),
@@ -147,7 +147,7 @@ def test_the_application_can_be_wrapped_at_start_up(facts: dict[str, object]) ->
 def test_a_guardrail_can_be_asked_whether_it_runs_told_of_and_taken_out(
     facts: dict[str, Any],
 ) -> None:
-    assert facts["switches"] == ["self", "data", "event_type"]
+    assert facts["gate_switches"] == ["self", "data", "event_type"]
     assert facts["take_out"] == ["obj", "require_self"]
     assert {"guardrail_json_response", "request_data", "guardrail_status"} < set(facts["told"])
 

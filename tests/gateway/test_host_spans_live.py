@@ -34,7 +34,9 @@ def whole(new_folder: Callable[[str], Path]) -> Iterator[Traced]:
             made.close()
 
 
-GATES = [f"  litellm execute_guardrail {name}" for name in ("input-checks", "probe-guard")]
+GATES = [
+    f"  litellm execute_guardrail {name}" for name in ("input-checks", "moderation", "probe-guard")
+]
 """They ran before the pass that tells LiteLLM of them, so they lie at its beginning."""
 
 
@@ -135,7 +137,7 @@ def test_they_say_nothing_of_texts_people_tokens_or_costs(whole: Traced) -> None
     assert "plum jam" not in repr(spans)
     assert "candidate-9" not in repr(spans)
     theirs = [span for span in spans if span.name.startswith("litellm ")]
-    assert len(theirs) == 8
+    assert len(theirs) == 9
     assert {
         key for span in theirs for key in span.attributes if "usage" in key or "cost" in key
     } == (set())
