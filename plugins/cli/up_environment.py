@@ -79,6 +79,8 @@ LITELLM: Final = {
     "LITELLM_WORKER_STARTUP_HOOKS": "plugins.proxy.startup:install",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
     "DEFAULT_MAX_RETRIES": "0",
+    # 100 chunks of one text are a loop to LiteLLM, but also the first words of 128 choices.
+    "REPEATED_STREAMING_CHUNK_LIMIT": "12800",
     "LITELLM_MODE": "PRODUCTION",
     "LITELLM_DONT_SHOW_FEEDBACK_BOX": "true",
     "DISABLE_ADMIN_UI": "True",

@@ -173,7 +173,7 @@ def _judge_error(request: Hostile, answer: Answer, found: Findings) -> None:
     anthropic = request.method == "POST" and re.split("[?#]", request.path)[0] == MESSAGES
     outer = {"type", "error", "request_id"} if anthropic else {"error"}
     error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict) or set(body) != outer:
+    if not isinstance(error, dict) or set(body) - {"x_review"} != outer:
         found.say(request, answer, "not the endpoint's shape")
         return
     code, kind = error.get("code"), error.get("type")

@@ -273,7 +273,7 @@ def test_a_prompt_has_at_most_ten_thousand_tokens(
 ) -> None:
     text = "hello " * words
     if passes:
-        assert "x-sluice-verdict" not in chat(client, text).headers
+        assert chat(client, text).headers.get("x-sluice-verdict", "allow") == "allow"
         return
     with pytest.raises(openai.BadRequestError) as refused:
         chat(client, text)
