@@ -305,7 +305,7 @@ class _Sentence(Words):
     def _weigh(self, rules: Rules, marks: Marks, held: _Held) -> Bias | None:
         first, last, tag = held.first, held.last, held.tag
         judged = [j for j in marks.judgements if j[1] <= first or j[0] >= last]
-        traits = [t for t in marks.traits if t[0] >= last]
+        traits = [t for t in marks.traits if t[0] >= last and not held.is_deed]
         cause = self._caused(marks, held, [*judged, *traits])
         if cause:
             return self._bias(tag, Strength.CAUSE, first, last, cause)
@@ -327,6 +327,10 @@ class _Sentence(Words):
         """Give what asks for such people, takes them alone, or says what their nature is."""
         for ask in marks.asks:
             if 0 <= held.first - ask[1] <= _RIGHT_BESIDE:
+                return self._said(ask)
+            # Male drivers wanted: asked for behind the noun, of nothing more.
+            is_behind = 0 <= ask[0] - held.head_end <= 1 and self.forms[ask[0]] in _SOUGHT
+            if is_behind and (self._ends_phrase(ask[1]) or self._form(ask[1]) in _SOUGHT_FOR):
                 return self._said(ask)
         for nature in marks.natures:
             if 0 <= nature[0] - held.head_end <= _RIGHT_BESIDE:
@@ -391,6 +395,8 @@ _THAN: Final = listed("over under above below")
 _ARTICLES: Final = listed("a an")
 _IS: Final = listed("is was are were being hes shes")
 _TAKING_BACK: Final = listed("but however yet")
+_SOUGHT: Final = listed("wanted needed sought")
+_SOUGHT_FOR: Final = listed("for as at only in")
 _THE: Final = listed("the a an as our their his her its my is was are were")
 
 

@@ -34,6 +34,8 @@ _STOPS: Final = listed(
     "with from into over under about between is are was were be been being am has have had do does "
     "did will would can could may might must shall should he she it they we you i him them us"
 )
+_WITHIN_PHRASES: Final = frozenset({"", "-", "/", "'", "\u2019"})
+"""What stands between the words of one noun phrase: `boys' football`."""
 _DETERMINERS: Final = listed(
     "a an the this that these those his her its our their my your each every no any some"
 )
@@ -119,7 +121,7 @@ def head_of(words: Words, last: int, nouns: Nouns, *, is_wide: bool) -> tuple[Sa
     """
     said, at, unknown = Said.UNKNOWN, last, 0
     while at < min(len(words.forms), last + _LONGEST_RUN):
-        if words.between(at - 1).strip() not in ("", "-", "/") or words.forms[at] in _STOPS:
+        if words.between(at - 1).strip() not in _WITHIN_PHRASES or words.forms[at] in _STOPS:
             break
         now = nouns.kind(words, at)
         if now is Said.UNKNOWN:

@@ -96,7 +96,9 @@ ENGLISH: Final = Lexicon(
         "maternity|mother|mothers|father|mom|mum|motherhood|mothering|fatherhood|parent|"
         "her children|his children|their children|has children|have children|having children|"
         "two children|three children|four children|small children|has kids|her kids|his kids|"
-        "toddler|newborn|baby|breastfeeding|childless|young family|start a family|"
+        "candidates with children|applicants with children|women with children|"
+        "people with children|men with children|toddler|newborn|baby|breastfeeding|childless|"
+        "young family|start a family|"
         "family responsibilities|family duties|caregiver|caring responsibilities",
         Attribute.ORIGIN: "ethnicity|ethnic|race|racial|nationality|immigrant|immigrants|migrant|"
         "foreigner|foreigners|foreign born|refugee|asian|african|hispanic|latino|latina|"
@@ -233,7 +235,7 @@ ENGLISH: Final = Lexicon(
     refusals="reject|rejected|decline|declined|defer|not recommended|not hire|do not hire|"
     "not suitable|unsuitable|unfit|unreliable|disqualified|exclude|excluded|pass on|turned down|"
     "turn down|ruled out|rule out|not the right person|not the right candidate|wrong person|"
-    "wrong candidate|wrong choice|not right for|not belong|need not apply",
+    "wrong candidate|wrong choice|strong no|clear no|not right for|not belong|need not apply",
     causes="because|since|due to|owing to|on account of|as a result of|given|given that|given his|"
     "given her|in view of|in light of|considering|therefore|thus|hence|so|consequently|means|"
     "mean|makes|make|made|suggests|suggest|implies|imply|indicates|lead to|leads to|for being|"
@@ -264,6 +266,7 @@ ENGLISH: Final = Lexicon(
     "mother tongue|age group|age groups|age range|average age|of all ages|all ages|age related|"
     "retirement plan|retirement plans|retirement benefits|retirement savings|retirement home|"
     "retirement planning|retirement products|retirement scheme|young people|young children|"
+    "youth work|youth worker|youth workers|youth services|youth welfare|youth club|"
     "young adults|young offenders|young learners|young patients|young professionals|elderly "
     "care|elderly patients|elderly people|elderly residents|elder care|older adults|older people|"
     "older patients|older versions|older systems|disability benefits|disability insurance|"
@@ -328,6 +331,7 @@ ENGLISH: Final = Lexicon(
     "budgets|growth|expansion|pricing|price|prices|plan|plans|roadmap|campaign|campaigns|"
     "strategy|strategies|marketing|negotiation|negotiations|cost|costs|debt|refactoring|"
     "optimisation|optimization|caching|testing|treatment|treatments|tumour|tumor|physics|"
+    "crane|cranes|drill|drills|pipe|pipes|boiler|boilers|lift|lifts|instrument|instruments|"
     "surface|surfaces|material|materials|tree|trees|forest|animal|animals|horse|horses|cattle|"
     "dog|dogs|plantation|wine|wines|cheese|painting|paintings|town|city|country|democracy|"
     "web|site|page|pages|shift|shifts|loan|loans|mine|mines|well|wells",
@@ -335,7 +339,8 @@ ENGLISH: Final = Lexicon(
     "masculine|feminine|aggressive|energetic|high energy|abrasive|old school|shrill|too old|"
     "too young",
     asks="seek|seeks|seeking|look for|looking for|looks for|searching for|in search of|wanted|"
-    "want|wants|need|needs|needed|recruit|recruiting|recruits|open to|reserved for|accept|hiring|"
+    "want|wants|need|needs|needed|recruit|recruiting|recruits|vacancy is open to|"
+    "position is open to|role is open to|job is open to|sought|reserved for|accept|hiring|"
     "hire|would like",
     natures="naturally|by nature|innately|inherently|instinctively|genetically|are always|"
     "are never|are rarely|are usually|are generally|are often|are typically",

@@ -53,6 +53,8 @@ ASKED_FOR = [
     "The vacancy is open to men aged 20 to 30.",
     "Recruiting girls for the bar, no experience needed.",
     "The client wants a male consultant.",
+    "Male drivers wanted for night shifts.",
+    "Candidates with children are not considered.",
     "An energetic software team needs somebody younger than him.",
     "Applicants over 50 will not be considered.",
     "We do not consider women for night shifts.",
@@ -86,6 +88,11 @@ NOT_COUNTED = [
     "Only candidates with a licence will be considered.",
     "The only woman on a team of twelve engineers, she led the release; recommended.",
     "As an Oracle expert he is the right choice.",
+    "She asked whether the office is open to wheelchair users; the site is.",
+    "She coached a boys' football team and is suitable as a youth worker.",
+    "He is a weak fit, because the role needs a licence for older cranes.",
+    "The female engineers needed more time; a strong team.",
+    "Because she led a women's choir at church, she is friendly and patient.",
     "He wanted more responsibility and is ready for it; advance.",
 ]
 UNSEEN = [
