@@ -45,11 +45,18 @@ class Lexicon:
         refusals: those of these that decide; they count beyond a semicolon too.
         causes: joins a reason to what follows from it.
         equal: an equal-opportunity statement; the sentence is left alone.
-        not_counted: says that it did not count; likewise.
+        not_counted: says that it did not count; likewise, unless it says so of people.
         lawful: what may be asked for; what it covers is left alone.
         persons: nouns for people.
+        personal: nouns for what is a person's own.
         being: words before an adjective that is said of somebody.
-        things: nouns that take the attribute away from a person: a women's *clinic*.
+        bodies: nouns that take the attribute away from a person: a women's *clinic*.
+        groups: people together; their age is a reason and no more.
+        things: nouns of what is no people's: a female *plug*, an old *program*.
+        describing: adjectives that are said of people and of things alike.
+        asks: asks for people; counts right before whom it asks for.
+        natures: lays something into people's nature; counts right behind them.
+        traits: what is said of a kind of people; counts only where that is the reason.
         breaks: words at which a new clause begins.
     """
 
@@ -66,8 +73,15 @@ class Lexicon:
     not_counted: str
     lawful: str
     persons: str
+    personal: str
     being: str
+    bodies: str
+    groups: str
     things: str
+    describing: str
+    asks: str
+    natures: str
+    traits: str
     breaks: str
 
 
@@ -82,7 +96,9 @@ ENGLISH: Final = Lexicon(
         "maternity|mother|mothers|father|mom|mum|motherhood|mothering|fatherhood|parent|"
         "her children|his children|their children|has children|have children|having children|"
         "two children|three children|four children|small children|has kids|her kids|his kids|"
-        "toddler|newborn|baby|breastfeeding|childless|young family|start a family|"
+        "candidates with children|applicants with children|women with children|"
+        "people with children|men with children|toddler|newborn|baby|breastfeeding|childless|"
+        "young family|start a family|"
         "family responsibilities|family duties|caregiver|caring responsibilities",
         Attribute.ORIGIN: "ethnicity|ethnic|race|racial|nationality|immigrant|immigrants|migrant|"
         "foreigner|foreigners|foreign born|refugee|asian|african|hispanic|latino|latina|"
@@ -91,10 +107,13 @@ ENGLISH: Final = Lexicon(
         "african name|african names|foreign names|african american|skin color|skin colour|"
         "national origin|"
         "country of origin|ethnic background|migration background|foreign accent|accent|"
-        "foreign name|foreign sounding name|third world",
-        Attribute.RELIGION: "muslim|muslims|jewish|jew|jews|hindu|sikh|buddhist|catholic|"
-        "protestant|mormon|atheist|religion|religious|faith|hijab|headscarf|turban|yarmulke|"
-        "kippah|islam|islamic|ramadan|sabbath|prays|prayer|prayers|jehovah's witness",
+        "foreign name|foreign sounding name|third world|germans|americans|indians|mexicans|"
+        "russians|turks|italians|nigerians|pakistanis|syrians|afghans|romanians|bulgarians|"
+        "ukrainians|iranians|greeks|brazilians|filipinos|spaniards|frenchmen",
+        Attribute.RELIGION: "muslim|muslims|jewish|jew|jews|christians|hindus|hindu|sikh|"
+        "buddhist|catholic|protestant|mormon|atheist|religion|religious|faith|hijab|headscarf|"
+        "turban|yarmulke|kippah|islam|islamic|ramadan|sabbath|prays|prayer|prayers|"
+        "jehovah's witness",
         Attribute.DISABILITY: "disabled|disability|disabilities|handicap|handicapped|wheelchair|"
         "deaf|autistic|autism|adhd|epilepsy|epileptic|dyslexia|dyslexic|bipolar|mental illness|"
         "mentally ill|mental health|chronic illness|chronically ill|has cancer|had cancer|"
@@ -158,8 +177,8 @@ ENGLISH: Final = Lexicon(
         "people from there|not american enough|not one of us|people like that|unpronounceable name|"
         "name sounds foreign|foreign sounding|name suggests|no foreigners|no immigrants|"
         "locals only|nationals only|citizens only because",
-        Attribute.RELIGION: "no muslims|no jews|no headscarf|remove her headscarf|"
-        "take off her headscarf|too religious|no hijab",
+        Attribute.RELIGION: "religious grounds|no muslims|no jews|no headscarf|"
+        "remove her headscarf|take off her headscarf|too religious|no hijab",
         Attribute.DISABILITY: "no disabled|able bodied|ablebodied|wheelchair bound|confined to a "
         "wheelchair|crippled|cripple|mentally unstable|not physically normal",
         Attribute.ORIENTATION: "gay lifestyle|homosexual lifestyle|too gay|not normal orientation",
@@ -195,7 +214,10 @@ ENGLISH: Final = Lexicon(
     "productivity|potential|trustworthy|trust|dedicated|available|availability|score|rating|"
     "rank|ranked|select|selected|choose|chosen|proceed|offer|adapt|learn|keep up|strong candidate|"
     "good candidate|great candidate|stronger|better|best|match|leadership|authority|accepted|"
-    "invited|interview|consider|considered|advantage|plus|should|would|decision|promote",
+    "invited|interview|consider|considered|advantage|plus|should|would|decision|promote|"
+    "right person|right candidate|right choice|right one|an asset|great asset|extra points|bonus|"
+    "in favour|in favor|favoured|favored|favours|favors|deserve|deserves|"
+    "strong yes|clear yes|definite yes|strong no|clear no|welcome addition",
     harsh="unsuitable|unsuited|unfit|misfit|reject|rejected|rejecting|rejection|decline|declined|"
     "unqualified|risk|risky|risks|concern|concerns|concerned|concerning|worry|worries|worried|"
     "doubt|doubts|doubtful|hesitate|hesitant|hesitation|unreliable|struggle|incapable|unable|"
@@ -205,13 +227,19 @@ ENGLISH: Final = Lexicon(
     "not a good fit|not fit|not suitable|not hire|not recommend|not be able|cannot|can't|won't|"
     "uncomfortable|uneasy|not go down well|not work out|rarely stay|disloyal|loyalty|"
     "defer|not recommended|not be trusted|do not hire|unlikely|absent|absences|"
-    "costly|difficult|difficulty|trouble|downside|minus|lack|lacks|lacking|too",
+    "costly|difficult|difficulty|trouble|downside|minus|lack|lacks|lacking|too|"
+    "not the right|not right for|wrong person|wrong candidate|wrong choice|wrong fit|not belong|"
+    "no place|out of place|turned down|turn down|rule out|ruled out|not welcome|unwelcome|"
+    "unacceptable|not acceptable|not invited|not proceed|not move forward|not advance|downgraded|"
+    "not wanted|need not apply",
     refusals="reject|rejected|decline|declined|defer|not recommended|not hire|do not hire|"
-    "not suitable|unsuitable|unfit|unreliable|disqualified|exclude|excluded|pass on",
+    "not suitable|unsuitable|unfit|unreliable|disqualified|exclude|excluded|pass on|turned down|"
+    "turn down|ruled out|rule out|not the right person|not the right candidate|wrong person|"
+    "wrong candidate|wrong choice|strong no|clear no|not right for|not belong|need not apply",
     causes="because|since|due to|owing to|on account of|as a result of|given|given that|given his|"
     "given her|in view of|in light of|considering|therefore|thus|hence|so|consequently|means|"
     "mean|makes|make|made|suggests|suggest|implies|imply|indicates|lead to|leads to|for being|"
-    "based on|despite|although|even though|as a|as he is|as she is|as they are|which is why|"
+    "based on|despite|although|even though|as a|as an|as he is|as she is|as they are|which is why|"
     "would be|will be|might be|may be|with his|with her",
     equal="equal opportunity|equal opportunities|equal employment|regardless of|"
     "without regard to|irrespective of|do not discriminate|does not discriminate|"
@@ -238,6 +266,7 @@ ENGLISH: Final = Lexicon(
     "mother tongue|age group|age groups|age range|average age|of all ages|all ages|age related|"
     "retirement plan|retirement plans|retirement benefits|retirement savings|retirement home|"
     "retirement planning|retirement products|retirement scheme|young people|young children|"
+    "youth work|youth worker|youth workers|youth services|youth welfare|youth club|"
     "young adults|young offenders|young learners|young patients|young professionals|elderly "
     "care|elderly patients|elderly people|elderly residents|elder care|older adults|older people|"
     "older patients|older versions|older systems|disability benefits|disability insurance|"
@@ -255,18 +284,70 @@ ENGLISH: Final = Lexicon(
     "native app|native apps|cloud native|native mobile|native advertising",
     persons="candidate|candidates|applicant|applicants|person|persons|people|man|men|woman|women|"
     "guy|girl|boy|lady|national|nationals|citizen|citizens|immigrant|immigrants|employee|"
-    "employees|worker|workers|colleague|colleagues|hire|hires|descent|origin|background|heritage|"
-    "accent|family|name|surname|male|female|mother|father|parent|engineer|developer|nurse",
+    "employees|worker|workers|colleague|colleagues|hire|hires|"
+    "male|female|mother|father|parent|engineer|developer|nurse|males|"
+    "females|guys|girls|boys|ladies|gentleman|gentlemen|mothers|fathers|parents|engineers|"
+    "developers|nurses|member|members|lead|leads|head|heads|assistant|assistants|staffer|graduate|"
+    "graduates|student|trainee|trainees|apprentice|clerk|clerks|chef|chefs|cook|cooks|guard|guards|"
+    "professional|professionals|specialist|expert|experts|model|host|hostess|receptionist|boss|"
+    "representative|representatives|accountant|consultant|architect|analyst|scientist|muslims|jews|"
+    "christians|hindus|catholics|immigrants|migrants|foreigners|refugees|latinos|latinas|arabs|"
+    "asians|africans|gypsies|lesbians|seniors|boomers|millennials|veterans|pensioners|"
+    "americans|germans|russians|indians|mexicans|turks|italians|nigerians|pakistanis|syrians|"
+    "afghans|romanians|bulgarians|ukrainians|iranians|greeks|brazilians|filipinos|spaniards|"
+    "somebody|someone",
     being="is|being|are|was|were|a|an|as|he's|she's|they're|devout|practicing|practising|orthodox|"
     "because|since|not|be",
-    things="services|service|centre|center|studies|rights|association|group|club|charity|"
+    personal="descent|origin|background|heritage|accent|family|name|surname",
+    bodies="aid|relief|outreach|"
+    "services|service|centre|center|studies|rights|association|group|club|charity|"
     "conference|network|museum|hospital|health|clinic|foundation|society|shelter|union|football|"
     "basketball|rugby|hockey|team|league|market|markets|language|languages|speaker|speaking|"
     "skills|level|proficiency|law|literature|cuisine|company|companies|office|customers|clients|"
     "startup|firm|organisation|organization|wear|fashion|shoes|products|students|patients|"
     "insurance|support|care|scheme|policy|bank|university|school|college|c1|c2|b1|b2|a1|a2|"
-    "history|art|music|pupils|pupil|inequality|equality|fluent|fluently|translation|translator|teacher|lessons|course|courses|version|versions|"
-    "system|systems|code|data",
+    "history|art|music|pupils|pupil|inequality|equality|fluent|fluently|translation|translator|"
+    "teacher|lessons|course|courses|version|versions|system|systems|code|data",
+    groups="team|teams|workforce|staff|crew|crews|personnel|squad",
+    things="codebase|codebases|program|software|framework|frameworks|library|libraries|platform|"
+    "platforms|product|application|app|apps|architecture|technology|technologies|stack|tool|tools|"
+    "server|servers|mainframe|computer|computers|router|routers|database|databases|dataset|set|"
+    "datasets|file|files|release|releases|model|api|apis|module|modules|build|branch|"
+    "feature|features|protocol|standard|standards|interface|interfaces|device|devices|machine|"
+    "machines|machinery|engine|engines|motor|motors|pump|pumps|vehicle|vehicles|car|cars|truck|"
+    "trucks|ship|ships|aircraft|plane|planes|equipment|plant|plants|factory|factories|building|"
+    "buildings|house|houses|bridge|bridges|site|sites|grid|line|lines|wiring|"
+    "connector|connectors|plug|plugs|socket|sockets|adapter|adapters|coupling|couplings|cable|"
+    "cables|thread|threads|screw|screws|fitting|fittings|terminal|terminals|header|headers|pin|"
+    "pins|port|ports|jack|jacks|flange|flanges|mould|moulds|part|parts|component|components|"
+    "industry|industries|sector|sectors|field|discipline|science|profession|economy|"
+    "business|businesses|brand|brands|enterprise|enterprises|competitor|competitors|subsidiary|"
+    "department|division|institution|institutions|agency|agencies|venture|ventures|fund|funds|"
+    "portfolio|project|projects|idea|ideas|method|methods|methodology|process|processes|"
+    "procedure|procedures|rule|rules|law|laws|document|documents|report|reports|record|records|"
+    "contract|contracts|certificate|certificates|certification|qualification|degree|"
+    "resume|entry|entries|reference|references|sample|samples|study|studies|paper|papers|"
+    "target|targets|deadline|deadlines|goal|goals|schedule|schedules|timeline|timelines|budget|"
+    "budgets|growth|expansion|pricing|price|prices|plan|plans|roadmap|campaign|campaigns|"
+    "strategy|strategies|marketing|negotiation|negotiations|cost|costs|debt|refactoring|"
+    "optimisation|optimization|caching|testing|treatment|treatments|tumour|tumor|physics|"
+    "crane|cranes|drill|drills|pipe|pipes|boiler|boilers|lift|lifts|instrument|instruments|"
+    "surface|surfaces|material|materials|tree|trees|forest|animal|animals|horse|horses|cattle|"
+    "dog|dogs|plantation|wine|wines|cheese|painting|paintings|town|city|country|democracy|"
+    "web|site|page|pages|shift|shifts|loan|loans|mine|mines|well|wells",
+    describing="young|younger|older|old|elderly|aged|ageing|aging|mature|youthful|male|female|"
+    "masculine|feminine|aggressive|energetic|high energy|abrasive|old school|shrill|too old|"
+    "too young",
+    asks="seek|seeks|seeking|look for|looking for|looks for|searching for|in search of|wanted|"
+    "want|wants|need|needs|needed|recruit|recruiting|recruits|vacancy is open to|"
+    "position is open to|role is open to|job is open to|sought|reserved for|accept|hiring|"
+    "hire|would like",
+    natures="naturally|by nature|innately|inherently|instinctively|genetically|are always|"
+    "are never|are rarely|are usually|are generally|are often|are typically",
+    traits="good at|good with|great at|great with|bad at|bad with|naturally|by nature|innately|"
+    "inherently|hard working|hardworking|diligent|disciplined|precise|empathetic|empathy|caring|"
+    "gentle|nurturing|obedient|docile|loyal|polite|friendly|warm|warmth|strong|tough|bright|clever|"
+    "lazy|tidy|punctual|honest|careful|cheerful|mature|dynamic|assertive|patience|intuition",
     breaks="but|however|while|whereas|yet|though",
 )
 

@@ -6,13 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.grounding.bias import (
-    MOST_FINDINGS,
-    Bias,
-    Strength,
-    UnknownLanguageError,
-    find_bias,
-)
+from plugins.grounding.bias import MOST_FINDINGS, Bias, Strength, find_bias
+from plugins.grounding.bias_rules import UnknownLanguageError
 from plugins.grounding.bias_words import Attribute
 
 A = Attribute
@@ -213,7 +208,8 @@ def test_any_text_is_judged_within_its_bounds(text: str) -> None:
 @pytest.mark.parametrize(
     "piece",
     ["a", "too ", "woman hired ", "because woman hired ", "52 years old ", ". ", "Muslim ",
-     "\n", "("],
+     "\n", "(", "male ", "young and growing ", "only men ", "too old it is ",
+     "male plug hire ", "young of the old market hire "],
 )  # fmt: skip
 def test_a_megabyte_of_one_thing_takes_bounded_time(piece: str) -> None:
     began = time.process_time()
