@@ -4,6 +4,7 @@ Words are looked for as words. Letters may be repeated, replaced by the usual si
 or set apart (`f u c k`), endings may follow; a word that merely holds one (Scunthorpe, Cockburn,
 cocktail, assess) is another word. What is also somebody's name is believed only where it cannot be
 one; what is also an animal, a tool or a word of another language, where nothing beside it says so.
+Nothing inside an address, of mail or of the web, a handle or a file's name is profane.
 """
 
 import re
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
+from plugins.moderation.addresses import in_address
 from plugins.moderation.ordinary_words import is_ordinary
 from plugins.moderation.profanity_words import (
     FOREIGN,
@@ -111,15 +113,18 @@ class Profanity:
 
     def find(self, text: Text) -> list[Hit]:
         """Give the profane words in a text."""
-        return once([hit for view in text.views for hit in self._in(view)])
+        return once([hit for view in text.views for hit in self._in(view, text.original)])
 
-    def _in(self, view: View) -> Iterator[Hit]:
+    def _in(self, view: View, original: str) -> Iterator[Hit]:
         for match in _RULE.matches(view):
             score = _score(match[0].lower())
             if score >= self._least and not (
                 _is_name(match) or is_ordinary(match[0].lower(), match.string, *match.span())
             ):
-                yield Hit("profanity", *view.place(*match.span()), score)
+                placed = view.place(*match.span())
+                # Of an address with escapes in it, only a part was read again.
+                if not (in_address(view.text, *match.span()) or in_address(original, *placed)):
+                    yield Hit("profanity", *placed, score)
 
 
 @lru_cache(_MOST_TOKENS)
