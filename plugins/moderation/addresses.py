@@ -30,6 +30,9 @@ _ADDRESS: Final = re.compile(
     rf"(?:[\w.\-+%~:\\/]{{1,255}})\.(?:{_ENDINGS})",
     re.IGNORECASE,
 )
+_USUAL_HOST: Final = re.compile(
+    rf"{_HOST}(?:com|org|net|edu|gov|info|io|dev|[a-z]{{2}})(?![\w\-]|\.\w)"
+)
 _BRACKETED_AT: Final = re.compile(
     r"[\w.+%\-]{0,64}\s{0,2}[\[({<]\s?at\s?[\])}>]\s{0,2}[\w\-]{1,63}", re.IGNORECASE
 )
@@ -55,4 +58,18 @@ def in_address(text: str, start: int, end: int) -> bool:
     opening = len(around) - len(around.lstrip(_OPENING))
     if _ADDRESS.fullmatch(around, opening) is None or start == begins + around.find("@", opening):
         return _BRACKETED_AT.match(text, end) is not None
-    return True
+    at = text.find("@", start, end)
+    return at < 0 or is_mail_sign(text, at)
+
+
+def is_mail_sign(text: str, place: int) -> bool:
+    """Tell whether an at sign between letters is one of mail, and no letter as in `f@t`.
+
+    Args:
+        text: the whole.
+        place: of the sign.
+
+    Returns:
+        True where a host of a usual form follows; "you f@t.Then I left" has none.
+    """
+    return _USUAL_HOST.match(text, place + 1) is not None

@@ -108,6 +108,7 @@ def test_names_towns_and_innocent_words_pass(text: str) -> None:
     [
         "{}@example.com",
         "Reach me at {}@example.com.",
+        "f@g.com, {}@sh.it, d@mn.org",
         "mail: <{}@mail.example.co.uk>, phone 12",
         "({}@example.org)",
         "**{}@example.org**",
@@ -141,6 +142,8 @@ def test_no_name_in_an_address_a_handle_or_a_file_is_profane(name: str, form: st
         ("it was shit.So I left", "shit"),
         ("what a fucking/damned mess", "fucking"),
         ("fuck@work", "fuck@work"),
+        ("you b@stard.Then I left", "b@stard"),
+        ("dumb@$$ that he was", "dumb@$$"),
         ("an @$$h0le, an @ss", "@$$h0le"),
         ("the @asshole of a boss", "@asshole"),
         ("https://example.com shit", "shit"),

@@ -33,7 +33,8 @@ _CONTEXT: Final = re.compile(
     r"cvv|cvc|kreditkarten?\w*|karten?nummer|tarjeta|carte|carta|cart[aã]o|kaart)\b",
     re.IGNORECASE,
 )
-_RUN: Final = re.compile(r"(?<!\w)\d(?:[ .\-_/]{0,2}\d){11,80}+(?!\w)")
+# A digit first, which a search finds quickly, and only then what may not stand before it.
+_RUN: Final = re.compile(r"\d(?<!\w.)(?:[ .\-_/]{0,2}\d){11,80}+(?!\w)")
 _GROUP: Final = re.compile(r"\d+")
 _USUAL_GROUPS: Final = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)})
 _WHOLE_GROUP: Final = 4
@@ -81,8 +82,10 @@ def _cards(text: str, groups: list[tuple[int, str]]) -> list[tuple[int, int, flo
     first = 0
     # In a long run of single digits a card could begin anywhere: only its two ends are tried.
     scattered = len(groups) > _FEW_GROUPS
-    while first < len(groups):
+    left = sum(len(digits) for _, digits in groups)
+    while left >= _SHORTEST:
         if scattered and len(groups[first][1]) < _REAL_GROUP and 0 < first < len(groups) - _LONGEST:
+            left -= len(groups[first][1])
             first += 1
             continue
         taken = 0
@@ -99,7 +102,9 @@ def _cards(text: str, groups: list[tuple[int, str]]) -> list[tuple[int, int, flo
             if score:
                 found.append((start, end, score))
                 taken = last - first + 1
-        first += max(1, taken)
+        following = first + max(1, taken)
+        left -= sum(len(digits) for _, digits in groups[first:following])
+        first = following
     return found
 
 
