@@ -8,21 +8,22 @@ from plugins.moderation.rules import Hit, Rule, near, once
 from plugins.moderation.text import Text, View
 
 # First digits, lengths. Sources: ISO/IEC 7812 registry as published by the networks (2026-11).
-_ISSUERS: Final[tuple[tuple[re.Pattern[str], frozenset[int]], ...]] = tuple(
-    (re.compile(first), frozenset(lengths))
-    for first, lengths in (
-        (r"4", (13, 16, 19)),  # Visa
-        (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)),  # Mastercard
-        (r"3[47]", (15,)),  # American Express
-        (r"6011|64[4-9]|65", (16, 17, 18, 19)),  # Discover
-        (r"62", (16, 17, 18, 19)),  # UnionPay
-        (r"35(?:2[89]|[3-8])", (16, 17, 18, 19)),  # JCB
-        (r"2131|1800", (15,)),  # JCB, older
-        (r"30[0-59]|3[689]", (14, 16, 17, 18, 19)),  # Diners Club
-        (r"220[0-4]", (16,)),  # Mir
-        (r"60|65|81|82|508", (16,)),  # RuPay
-    )
+_ISSUERS: Final = (
+    (r"4", (13, 16, 19)),  # Visa
+    (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)),  # Mastercard
+    (r"3[47]", (15,)),  # American Express
+    (r"6011|64[4-9]|65", (16, 17, 18, 19)),  # Discover
+    (r"62", (16, 17, 18, 19)),  # UnionPay
+    (r"35(?:2[89]|[3-8])", (16, 17, 18, 19)),  # JCB
+    (r"2131|1800", (15,)),  # JCB, older
+    (r"30[0-59]|3[689]", (14, 16, 17, 18, 19)),  # Diners Club
+    (r"220[0-4]", (16,)),  # Mir
+    (r"60|65|81|82|508", (16,)),  # RuPay
 )
+_FIRST_BY_LENGTH: Final = {
+    length: re.compile("|".join(first for first, lengths in _ISSUERS if length in lengths))
+    for length in {length for _, lengths in _ISSUERS for length in lengths}
+}
 # Maestro has so many first digits and lengths that any number may look like one: context decides.
 # So it does for 35, of which JCB issues a part.
 _LOOSE: Final = re.compile(r"50|5[6-9]|6|35")
@@ -109,9 +110,8 @@ def _cards(text: str, groups: list[tuple[int, str]]) -> list[tuple[int, int, flo
 
 
 def _score(text: str, digits: str, shape: tuple[int, ...], start: int, end: int) -> float:
-    issued = any(
-        len(digits) in lengths and first.match(digits) is not None for first, lengths in _ISSUERS
-    )
+    first = _FIRST_BY_LENGTH.get(len(digits))
+    issued = first is not None and first.match(digits) is not None
     loose = len(digits) in _LOOSE_LENGTHS and _LOOSE.match(digits) is not None
     if not (issued or loose) or not _checks(digits):
         return 0.0
