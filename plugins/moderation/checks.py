@@ -26,7 +26,7 @@ def pii() -> tuple[Recogniser, ...]:
     return (
         Cards(),
         Accounts(),
-        NationalIdentifiers(),
+        NationalIdentifiers(with_lists=True),
         Passports(),
         Credentials(),
         PeopleLists(),
@@ -60,7 +60,7 @@ def finding(check: str, hit: Hit, original: str, action: Action, message: str = 
     """
     before = original[max(0, hit.start - _AROUND) : hit.start]
     after = original[hit.end : hit.end + _AROUND]
-    found = _MASKED.sub("*", original[hit.start : hit.end])[:_AROUND]
+    found = _MASKED.sub("*", original[hit.start : min(hit.end, hit.start + _AROUND)])
     excerpt = f"{_hushed(before)}{found}{_hushed(after)}"
     place = f"{hit.start}-{hit.end}"
     where = f"{message}:{place}" if message else place

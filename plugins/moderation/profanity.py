@@ -4,13 +4,16 @@ Words are looked for as words. Letters may be repeated, replaced by the usual si
 or set apart (`f u c k`), endings may follow; a word that merely holds one (Scunthorpe, Cockburn,
 cocktail, assess) is another word. What is also somebody's name is believed only where it cannot be
 one; what is also an animal, a tool or a word of another language, where nothing beside it says so.
+Nothing inside an address, of mail or of the web, a handle or a file's name is profane.
 """
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from plugins.moderation.addresses import in_address, is_mail_sign
 from plugins.moderation.ordinary_words import is_ordinary
 from plugins.moderation.profanity_words import (
     FOREIGN,
@@ -86,7 +89,7 @@ _RULE: Final = Rule(
     rf"{'|'.join(sorted(INSIDE))}|"
     # repeated letters, signs and stars inside a word
     r"aaa|bbb|ccc|eee|fff|ggg|hhh|iii|kkk|ooo|sss|ttt|uu|ii|aa|"
-    r"[a-z][@$*!|][@$*!|]{0,3}[a-z]|[@$][a-z$]{2}|[^a-z0-9][a-z]{1,3}[0-9]{1,2}[a-z]|"
+    r"[a-z][@$*!|][@$*!|]{0,3}[a-z]|[^a-z][@$][a-z$]{2}|[@$][$]{2}|[^a-z0-9][a-z]{1,3}[0-9]{1,2}[a-z]|"
     r"[*][*]{1,3}[a-z]",
     _TOKEN,
     before=24,
@@ -111,15 +114,30 @@ class Profanity:
 
     def find(self, text: Text) -> list[Hit]:
         """Give the profane words in a text."""
-        return once([hit for view in text.views for hit in self._in(view)])
+        return once([hit for view in text.views for hit in self._in(view, text.original)])
 
-    def _in(self, view: View) -> Iterator[Hit]:
-        for match in _RULE.matches(view):
+    def _in(self, view: View, original: str) -> Iterator[Hit]:
+        for match in _RULE.matches(_without_mail(view)):
             score = _score(match[0].lower())
             if score >= self._least and not (
                 _is_name(match) or is_ordinary(match[0].lower(), match.string, *match.span())
             ):
-                yield Hit("profanity", *view.place(*match.span()), score)
+                placed = view.place(*match.span())
+                # Of an address with escapes in it, only a part was read again.
+                if not (in_address(view.text, *match.span()) or in_address(original, *placed)):
+                    yield Hit("profanity", *placed, score)
+
+
+def _without_mail(view: View) -> View:
+    # The sign of an address was spotted too, as one that may stand for a letter.
+    spots = view.spots.get(_RULE.name, ())
+    left = tuple(spot for spot in spots if not _is_mail(view.text, spot))
+    return view if len(left) == len(spots) else replace(view, spots={_RULE.name: left})
+
+
+def _is_mail(text: str, spot: int) -> bool:
+    sign = text.rfind("@", max(0, spot - 3), spot)
+    return sign >= 0 and is_mail_sign(text, sign)
 
 
 @lru_cache(_MOST_TOKENS)

@@ -32,7 +32,7 @@ class Reader:
         rules = {rule.name: rule for each in recognisers for rule in each.rules}
         self._spotter = spotter([*disguises.RULES, *rules.values()])
         self._asked = tuple(
-            (each, frozenset(rule.name for rule in each.rules)) for each in self.recognisers
+            (each, tuple(rule.name for rule in each.rules)) for each in self.recognisers
         )
 
     def read(self, original: str) -> Text:
@@ -66,13 +66,14 @@ class Reader:
                 views += [view] if view is not None else []
                 yield []
             text = Text(part, tuple(views))
-            for stretch in _stretches(text):
-                spotted = frozenset[str]().union(*(view.spots for view in stretch.views))
-                for recogniser, rules in self._asked:
-                    if asked is not None and recogniser not in asked:
-                        continue
-                    idle = rules and rules.isdisjoint(spotted)
-                    hits = [] if idle else recogniser.find(stretch)
+            for recogniser, rules in self._asked:
+                if asked is not None and recogniser not in asked:
+                    continue
+                if not _may_hold(text, rules):
+                    yield []
+                    continue
+                for stretch in _stretches(text, rules):
+                    hits = recogniser.find(stretch)
                     yield [(recogniser.check, _moved(hit, start)) for hit in hits]
 
     def found(self, original: str) -> dict[str, list[Hit]]:
@@ -103,21 +104,33 @@ def _moved(hit: Hit, by: int) -> Hit:
     return replace(hit, start=hit.start + by, end=hit.end + by)
 
 
-def _stretches(text: Text) -> Iterator[Text]:
-    # The readings stay whole, so that no shape is cut; only the spots are dealt out.
-    spots = sum(len(ends) for view in text.views for ends in view.spots.values())
+def _may_hold(text: Text, rules: tuple[str, ...]) -> bool:
+    return not rules or any(not view.spots.keys().isdisjoint(rules) for view in text.views)
+
+
+def _stretches(text: Text, rules: tuple[str, ...]) -> Iterator[Text]:
+    """Deal a part out to one recogniser: whole, or by stretches with about `_DENSE` spots.
+
+    The readings stay whole, so that no shape is cut; only the spots are dealt out.
+    """
+    spots = sum(len(view.spots.get(name, ())) for view in text.views for name in rules)
     if spots < _DENSE:
         yield text
         return
-    longest = max(len(view.text) for view in text.views)
-    for start in range(0, longest + 2, _STRETCH):  # a spot ends at most one past the text
-        views = (_spots_between(view, start - _OVERLAP, start + _STRETCH) for view in text.views)
-        yield Text(text.original, tuple(views))
+    longest = max(len(view.text) for view in text.views) + 2  # a spot ends at most one past it
+    length = max(_STRETCH, -(-longest // -(-spots // _DENSE)))
+    for start in range(0, longest, length):
+        views = tuple(
+            _spots_between(view, rules, start - _OVERLAP, start + length) for view in text.views
+        )
+        if any(view.spots for view in views):
+            yield Text(text.original, views)
 
 
-def _spots_between(view: View, start: int, end: int) -> View:
+def _spots_between(view: View, rules: tuple[str, ...], start: int, end: int) -> View:
     dealt = {
         name: ends[bisect_left(ends, start) : bisect_left(ends, end)]
-        for name, ends in view.spots.items()
+        for name in rules
+        if (ends := view.spots.get(name))
     }
     return replace(view, spots={name: ends for name, ends in dealt.items() if ends})

@@ -3,10 +3,13 @@
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from plugins.moderation.text import Text, View
+
+LISTS: Final = frozenset({"people_list"})
+"""Codes of hits that reach over much text, each a whole that overlapping parts of it make up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +143,7 @@ def once(hits: list[Hit]) -> list[Hit]:
     for hit in sorted(hits, key=lambda hit: (hit.code, hit.start, -hit.score)):
         last = kept[-1] if kept else None
         if last is not None and last.code == hit.code and hit.start < last.end:
-            surest = max(last, hit, key=lambda one: one.score)
-            kept[-1] = surest
+            kept[-1] = _of_two(last, hit)
             continue
         kept.append(hit)
     return sorted(kept, key=lambda hit: (hit.start, hit.end, hit.code))
@@ -161,6 +163,14 @@ def near(text: str, start: int, end: int, context: re.Pattern[str], reach: int =
         context.search(text, max(0, start - reach), start) is not None
         or context.search(text, end, end + reach // 2) is not None
     )
+
+
+def _of_two(first: Hit, second: Hit) -> Hit:
+    surest = max(first, second, key=lambda one: one.score)
+    if surest.code not in LISTS:
+        return surest
+    # A list that goes on in the next stretch of a text is one list.
+    return replace(surest, start=first.start, end=max(first.end, second.end))
 
 
 Judge = Callable[[re.Match[str]], float]

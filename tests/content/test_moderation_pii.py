@@ -263,3 +263,33 @@ def test_a_finding_never_shows_what_was_found() -> None:
 def test_masking_names_the_kind_and_joins_what_overlaps() -> None:
     hits = [Hit("iban", 4, 9, 1.0), Hit("card_number", 6, 11, 1.0), Hit("email", 12, 14, 1.0)]
     assert masked("abc 1234567 xy z", hits) == "abc [iban] [email] z"
+
+
+def test_a_list_that_fills_many_stretches_is_found_as_one_and_masked_whole() -> None:
+    people = [f"Doe {at}, j.doe{at}@example.com, +49 30 {7_000_000 + at}" for at in range(400)]
+    text = "\n".join(people)
+    hits = READER.found(text)["pii"]
+    assert {hit.code for hit in hits} == {"people_list"}
+    assert min(hit.start for hit in hits) == text.index("j.doe0@")
+    assert max(hit.end for hit in hits) == len(text)
+    assert "@" not in masked(text, hits)
+    assert "+49" not in masked(text, hits)
+
+
+@pytest.mark.spec("10.5")
+def test_ones_own_address_and_number_on_every_line_are_no_list() -> None:
+    assert READER.found("Jane Doe, jane.doe@example.com, +49 30 1234567\n" * 400) == {}
+
+
+def test_lists_far_apart_are_lists_of_their_own() -> None:
+    one = "ann@a.com, bob@b.com, cid@c.com"
+    other = "dan@d.com, eve@e.com, fay@f.com"
+    text = f"{one}{' word' * 400}, {other}"
+    hits = READER.found(text)["pii"]
+    assert [text[hit.start : hit.end] for hit in hits] == [one, other]
+
+
+def test_numbers_of_several_people_on_a_line_beyond_ascii_are_placed_right() -> None:
+    text = "\u00df\u00df\u00df Ann 312-55-6182, Bob 219-46-8351, Cid 401-72-9917"
+    (hit,) = (hit for hit in READER.found(text)["pii"] if hit.code == "people_list")
+    assert text[hit.start : hit.end] == text[text.index("312") :]

@@ -97,6 +97,66 @@ def test_names_towns_and_innocent_words_pass(text: str) -> None:
     assert PROFANITY.found(text) == {}
 
 
+@pytest.mark.spec("10.5")
+@pytest.mark.parametrize(
+    "name",
+    ["dick.cockburn", "cockburn.dick", "j-dick", "fanny.hancock", "dick+jobs", "tit-shitake",
+     "dickson.cum", "k.hooker", "p.fuk", "ass.penistone", "d.fucking-mueller", "jo.cock.hitchcock"],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}@example.com",
+        "Reach me at {}@example.com.",
+        "f@g.com, {}@sh.it, d@mn.org",
+        "mail: <{}@mail.example.co.uk>, phone 12",
+        "({}@example.org)",
+        "**{}@example.org**",
+        "mailto:{}@example.org",
+        "{} [at] example.com",
+        "https://www.linkedin.com/in/{}",
+        "https://www.linkedin.com/in/{}-1a2b3c/?lang=en",
+        "linkedin.com/in/{}",
+        "de.linkedin.com/in/{}/.",
+        "LinkedIn: in/{}",
+        "[profile](https://github.com/{})",
+        "see www.example.org/team/{}!",
+        "https://example.org/a%20b/{}%20cv",
+        "portfolio: {}.example.com",
+        "as @jane.{} on the chat",
+        "{}-cv.pdf",
+        "attached: 2026_cv_final.{}.docx",
+        "C:\\cv\\{}.pdf",
+    ],
+)
+def test_no_name_in_an_address_a_handle_or_a_file_is_profane(name: str, form: str) -> None:
+    assert PROFANITY.found(form.format(name)) == {}
+
+
+@pytest.mark.spec("10.1")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("you are a dick, write to jane@example.com", "dick"),
+        ("jane@example.com, you dick", "dick"),
+        ("it was shit.So I left", "shit"),
+        ("what a fucking/damned mess", "fucking"),
+        ("fuck@work", "fuck@work"),
+        ("you b@stard.Then I left", "b@stard"),
+        ("dumb@$$ that he was", "dumb@$$"),
+        ("an @$$h0le, an @ss", "@$$h0le"),
+        ("the @asshole of a boss", "@asshole"),
+        ("https://example.com shit", "shit"),
+        ("bullshit.", "bullshit"),
+        ("shit...", "shit"),
+        ("'shit'", "shit"),
+    ],
+)
+def test_a_word_beside_an_address_is_read_as_any_other(text: str, said: str) -> None:
+    hit = PROFANITY.found(text)["profanity"][0]
+    assert text[hit.start : hit.end] == said
+
+
 @pytest.mark.spec("10.1")
 @pytest.mark.parametrize(
     ("text", "said"),

@@ -8,21 +8,22 @@ from plugins.moderation.rules import Hit, Rule, near, once
 from plugins.moderation.text import Text, View
 
 # First digits, lengths. Sources: ISO/IEC 7812 registry as published by the networks (2026-11).
-_ISSUERS: Final[tuple[tuple[re.Pattern[str], frozenset[int]], ...]] = tuple(
-    (re.compile(first), frozenset(lengths))
-    for first, lengths in (
-        (r"4", (13, 16, 19)),  # Visa
-        (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)),  # Mastercard
-        (r"3[47]", (15,)),  # American Express
-        (r"6011|64[4-9]|65", (16, 17, 18, 19)),  # Discover
-        (r"62", (16, 17, 18, 19)),  # UnionPay
-        (r"35(?:2[89]|[3-8])", (16, 17, 18, 19)),  # JCB
-        (r"2131|1800", (15,)),  # JCB, older
-        (r"30[0-59]|3[689]", (14, 16, 17, 18, 19)),  # Diners Club
-        (r"220[0-4]", (16,)),  # Mir
-        (r"60|65|81|82|508", (16,)),  # RuPay
-    )
+_ISSUERS: Final = (
+    (r"4", (13, 16, 19)),  # Visa
+    (r"5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720", (16,)),  # Mastercard
+    (r"3[47]", (15,)),  # American Express
+    (r"6011|64[4-9]|65", (16, 17, 18, 19)),  # Discover
+    (r"62", (16, 17, 18, 19)),  # UnionPay
+    (r"35(?:2[89]|[3-8])", (16, 17, 18, 19)),  # JCB
+    (r"2131|1800", (15,)),  # JCB, older
+    (r"30[0-59]|3[689]", (14, 16, 17, 18, 19)),  # Diners Club
+    (r"220[0-4]", (16,)),  # Mir
+    (r"60|65|81|82|508", (16,)),  # RuPay
 )
+_FIRST_BY_LENGTH: Final = {
+    length: re.compile("|".join(first for first, lengths in _ISSUERS if length in lengths))
+    for length in {length for _, lengths in _ISSUERS for length in lengths}
+}
 # Maestro has so many first digits and lengths that any number may look like one: context decides.
 # So it does for 35, of which JCB issues a part.
 _LOOSE: Final = re.compile(r"50|5[6-9]|6|35")
@@ -33,7 +34,8 @@ _CONTEXT: Final = re.compile(
     r"cvv|cvc|kreditkarten?\w*|karten?nummer|tarjeta|carte|carta|cart[aã]o|kaart)\b",
     re.IGNORECASE,
 )
-_RUN: Final = re.compile(r"(?<!\w)\d(?:[ .\-_/]{0,2}\d){11,80}+(?!\w)")
+# A digit first, which a search finds quickly, and only then what may not stand before it.
+_RUN: Final = re.compile(r"\d(?<!\w.)(?:[ .\-_/]{0,2}\d){11,80}+(?!\w)")
 _GROUP: Final = re.compile(r"\d+")
 _USUAL_GROUPS: Final = frozenset({(4, 6, 5), (4, 6, 4), (4, 4, 4, 4, 3)})
 _WHOLE_GROUP: Final = 4
@@ -81,8 +83,10 @@ def _cards(text: str, groups: list[tuple[int, str]]) -> list[tuple[int, int, flo
     first = 0
     # In a long run of single digits a card could begin anywhere: only its two ends are tried.
     scattered = len(groups) > _FEW_GROUPS
-    while first < len(groups):
+    left = sum(len(digits) for _, digits in groups)
+    while left >= _SHORTEST:
         if scattered and len(groups[first][1]) < _REAL_GROUP and 0 < first < len(groups) - _LONGEST:
+            left -= len(groups[first][1])
             first += 1
             continue
         taken = 0
@@ -99,14 +103,15 @@ def _cards(text: str, groups: list[tuple[int, str]]) -> list[tuple[int, int, flo
             if score:
                 found.append((start, end, score))
                 taken = last - first + 1
-        first += max(1, taken)
+        following = first + max(1, taken)
+        left -= sum(len(digits) for _, digits in groups[first:following])
+        first = following
     return found
 
 
 def _score(text: str, digits: str, shape: tuple[int, ...], start: int, end: int) -> float:
-    issued = any(
-        len(digits) in lengths and first.match(digits) is not None for first, lengths in _ISSUERS
-    )
+    first = _FIRST_BY_LENGTH.get(len(digits))
+    issued = first is not None and first.match(digits) is not None
     loose = len(digits) in _LOOSE_LENGTHS and _LOOSE.match(digits) is not None
     if not (issued or loose) or not _checks(digits):
         return 0.0

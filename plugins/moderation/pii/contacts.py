@@ -1,23 +1,22 @@
 """E-mail addresses and telephone numbers, and lists of several people's."""
 
 import re
-from bisect import bisect_left
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterator
+from heapq import merge
 from typing import Final
 
-from plugins.moderation.pii.national import NationalIdentifiers
+from plugins.moderation.pii.lists import Span, lists
 from plugins.moderation.rules import Hit, Rule, near, once
 from plugins.moderation.text import Text, View
 
 _DOMAIN: Final = (
-    r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62})\.){1,8}(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9\-]{2,59})"
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9\-]{0,62}+)\.){1,8}(?:[A-Za-z]{2,24}|xn--[A-Za-z0-9\-]{2,59})"
 )
 _EMAIL: Final = Rule(
     "pii.email",
     r"[a-z0-9_%+\-'\"]@[a-z0-9][a-z0-9\-]{0,62}\.",
     re.compile(
-        rf"(?<![\w.+%\-])[\w+%'\-]{{1,64}}(?:\.[\w+%'\-]{{1,64}}){{0,8}}@{_DOMAIN}(?![\w\-]|\.\w)"
+        rf"(?<![\w.+%\-])[\w+%'\-]{{1,64}}+(?:\.[\w+%'\-]{{1,64}}+){{0,8}}+@{_DOMAIN}(?![\w\-]|\.\w)"
     ),
     before=200,
     after=200,
@@ -61,8 +60,10 @@ _PHONE: Final = Rule(
     "pii.phone",
     r"[^0-9a-z](?:[0-9][ .\-/()]{0,3}){7}",
     re.compile(
-        # Possessive: digits fall into groups in one way only.
-        r"(?<![\w.+@/\-])(?:\+|00)?\(?\d{1,15}+\)?"
+        # The first character, and only then what may not stand before it: a search for one of a
+        # few characters is quick. Possessive: digits fall into groups in one way only.
+        r"[+(\d](?<![\w.+@/\-].)"
+        r"(?:(?<=\+)\(?\d{1,15}+|(?<=\()\d{1,15}+|(?<=0)0\(?\d{1,15}+|(?<=\d)\d{0,14}+)\)?"
         r"(?:(?:[ .\-/]{1,2}\(?|\(|(?<=\)))\d{1,14}+\)?){0,8}+"
         r"(?![\d@])"
     ),
@@ -73,6 +74,7 @@ _FEWEST_DIGITS: Final = 7
 _MOST_DIGITS: Final = 15
 _SURE: Final = 0.8
 _LIKELY: Final = 0.6
+_NO_SIGNS: Final = dict.fromkeys(map(ord, "+()-./ "))
 _YEARS: Final = re.compile(r"(?:19|20)\d\d\b.{0,3}\b(?:19|20)\d\d")
 
 
@@ -101,10 +103,7 @@ def emails(view: View) -> list[Hit]:
 def phones(view: View) -> list[Hit]:
     """Give the telephone numbers in a view: written internationally, or said to be one."""
     hits: list[Hit] = []
-    for match in _PHONE.matches(view):
-        digits = sum(character.isdigit() for character in match[0])
-        if not _FEWEST_DIGITS <= digits <= _MOST_DIGITS or _YEARS.search(match[0]):
-            continue
+    for match in _numbers(view):
         named = near(view.text, *match.span(), _PHONE_CONTEXT, reach=30)
         if named or _INTERNATIONAL.match(match[0]):
             score = _SURE if named else _LIKELY
@@ -112,87 +111,38 @@ def phones(view: View) -> list[Hit]:
     return hits
 
 
-_SPREAD: Final = 1_500
-"""Characters within which several people's identifiers are one list."""
-
-_FEWEST: Final = 3
-_MANY: Final = 5
-_REFEREES: Final = re.compile(
-    r"\b(?:referees?|references?|referenzen|referencias|contact us)\b", re.I
-)
-
-
-_REFEREES_REACH: Final = 400
-"""Characters before an address in which it may be said to be a referee's."""
-
-_HOSTS: Final = re.compile(
-    r"\b(?:interview (?:with|panel|on|at|is|will)|panel|meeting|meet (?:with|your)|invit\w+|"
-    r"attendees|participants|dial[ \-]?in|cc|hosts?|hiring team|contact persons?|your contacts|"
-    r"calendar|agenda)\b",
-    re.IGNORECASE,
-)
-"""Words of an invitation, which names those who take part."""
+def _numbers(view: View) -> Iterator[re.Match[str]]:
+    for match in _PHONE.matches(view):
+        written = match[0]
+        digits = len(written.translate(_NO_SIGNS))
+        if _FEWEST_DIGITS <= digits <= _MOST_DIGITS and not _YEARS.search(written):
+            yield match
 
 
 class PeopleLists:
-    """Finds lists of several people's identifiers (`people_list`).
-
-    A candidate gives an address or two and a number of their own; three different ones of a kind
-    within a few lines are somebody else's. Referees, whom an application names, are not counted,
-    nor the three or four hosts whom an invitation names.
-    """
+    """Finds lists of several people's addresses or telephone numbers (`people_list`)."""
 
     check = "pii"
 
-    def __init__(self) -> None:
-        self._national = NationalIdentifiers()
-        self.rules = (*Contacts.rules, *self._national.rules)
+    rules = Contacts.rules
 
     def find(self, text: Text) -> list[Hit]:
         """Give the lists in a text: one hit from the first to the last identifier of each kind."""
-        hits: list[Hit] = []
-        for view in text.views[:1]:
-            by_kind = groupby(sorted(self._national.within(view), key=_code), key=_code)
-            for found in (emails(view), phones(view), *(list(each) for _, each in by_kind)):
-                hits += _lists(text.original, found)
-        return once(hits)
+        view = text.views[0]
+        numbers = (match.span() for match in _numbers(view) if _is_phone(match))
+        return once([hit for spans in (_addresses(view), numbers) for hit in lists(view, spans)])
 
 
-_ONE_OF_MANY: Final = re.compile(
-    r"(?:fax|desk|mobile|office|home|work|cell|direct|main|private|landline)\W{0,4}\Z",
-    re.IGNORECASE,
-)
-"""Labels by which one person tells their own numbers apart."""
-
-
-def _lists(original: str, found: Sequence[Hit]) -> list[Hit]:
-    if len(found) < _FEWEST:
-        return []
-    by_name: dict[str, Hit] = {}
-    referees = [match.start() for match in _REFEREES.finditer(original)]
-    for hit in sorted(found, key=lambda hit: hit.start):
-        given = bisect_left(referees, hit.start - _REFEREES_REACH) < bisect_left(
-            referees, hit.start
+def _addresses(view: View) -> Iterator[Span]:
+    return merge(
+        *(
+            (match.span() for match in rule.matches(view))
+            for rule in (_EMAIL, _HIDDEN_EMAIL, _BRACKETED_EMAIL)
         )
-        if not given and not _ONE_OF_MANY.search(original[max(0, hit.start - 14) : hit.start]):
-            name = re.sub(r"[\W_]", "", original[hit.start : hit.end]).lower()
-            by_name.setdefault(name, hit)
-    lists: list[Hit] = []
-    group: list[Hit] = []
-    for hit in [*by_name.values(), None]:
-        if group and (hit is None or hit.start - group[-1].end > _SPREAD):
-            if len(group) >= _MANY or (len(group) >= _FEWEST and not _hosted(original, group)):
-                score = 0.9 if len(group) >= _MANY else _LIKELY
-                lists.append(Hit("people_list", group[0].start, group[-1].end, score))
-            group = []
-        if hit is not None:
-            group.append(hit)
-    return lists
+    )
 
 
-def _hosted(original: str, group: Sequence[Hit]) -> bool:
-    return near(original, group[0].start, group[-1].end, _HOSTS, reach=200)
-
-
-def _code(hit: Hit) -> str:
-    return hit.code
+def _is_phone(match: re.Match[str]) -> bool:
+    if _INTERNATIONAL.match(match[0]):
+        return True
+    return near(match.string, *match.span(), _PHONE_CONTEXT, reach=30)

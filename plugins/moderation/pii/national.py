@@ -1,8 +1,10 @@
 """Numbers by which states know people, each with its own rules."""
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+from plugins.moderation.pii.lists import Span, lists
 from plugins.moderation.pii.national_forms import IDENTIFIERS, Identifier
 from plugins.moderation.rules import Hit, Rule, near, once
 from plugins.moderation.text import Text, View
@@ -28,12 +30,21 @@ _NOBODYS: Final = re.compile(
 )
 
 
+Found = tuple[str, Span, float]
+"""Code, place in a view, score."""
+
+
 class NationalIdentifiers:
-    """Finds numbers by which states know people, such as `us_ssn` or `pl_pesel`."""
+    """Finds numbers by which states know people, such as `us_ssn` or `pl_pesel`.
+
+    Args:
+        with_lists: also find lists of several people's (`people_list`).
+    """
 
     check = "pii"
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_lists: bool = False) -> None:
+        self._lists = with_lists
         self._kinds = [
             (
                 each,
@@ -51,20 +62,16 @@ class NationalIdentifiers:
         self.rules = tuple(rule for _, rule, _ in self._kinds)
 
     def find(self, text: Text) -> list[Hit]:
-        """Give the identifiers in a text."""
-        return once(
-            [
-                hit
-                for view in text.views
-                for hit in self.within(view)
-                # Over two lines may stand two numbers, if nobody says what they are.
-                if hit.score == 1.0 or "\n" not in text.original[hit.start : hit.end]
-            ]
-        )
-
-    def within(self, view: View) -> list[Hit]:
-        """Give the identifiers in one reading of a text, placed in the original."""
+        """Give the identifiers in a text, and the lists of them where those are asked for."""
         hits: list[Hit] = []
+        for place, view in enumerate(text.views):
+            matches = list(self._matches(view))
+            hits += _placed(view, text.original, matches)
+            if self._lists and place == 0:
+                hits += _listed(view, matches)
+        return once(hits)
+
+    def _matches(self, view: View) -> Iterator[Found]:
         for kind, rule, context in self._kinds:
             if rule.name not in view.spots:
                 continue
@@ -74,11 +81,28 @@ class NationalIdentifiers:
                 named = near(view.text, match.start(), match.end(), context)
                 score = 1.0 if named else _alone(kind, match)
                 if score:
-                    hits.append(Hit(kind.code, *view.place(*match.span()), score))
-        return hits
+                    yield kind.code, match.span(), score
+
+
+def _placed(view: View, original: str, matches: Sequence[Found]) -> Iterator[Hit]:
+    for code, span, score in matches:
+        start, end = view.place(*span)
+        # Over two lines may stand two numbers, if nobody says what they are.
+        if score == 1.0 or "\n" not in original[start:end]:
+            yield Hit(code, start, end, score)
+
+
+def _listed(view: View, matches: Sequence[Found]) -> Iterator[Hit]:
+    by_code: dict[str, list[Span]] = {}
+    for code, span, _ in matches:
+        by_code.setdefault(code, []).append(span)
+    for spans in by_code.values():
+        yield from lists(view, sorted(spans))
 
 
 def _alone(kind: Identifier, match: re.Match[str]) -> float:
+    if not kind.alone:
+        return 0.0
     text, start, end = match.string, match.start(), match.end()
     other = _OTHER_NUMBER.search(text, max(0, start - 40), start) is not None
     return 0.0 if other or near(text, start, end, _NOBODYS, reach=40) else kind.alone
