@@ -17,7 +17,7 @@ from openai import OpenAI
 from bench.reliability.farm import NEVER_OPENS, Server, agent, farm, write_config
 from bench.reliability.matrix import Cell, Matrix, cells
 from bench.reliability.shapes import FRESH, SHAPES, Shape
-from tests.gateway.running import Gateway, running
+from tests.gateway.running import MODERATIONS, Gateway, running
 
 ALL = cells()
 # Each fault with one shape, each shape with several, both positions; few that wait for a time-out.
@@ -127,12 +127,13 @@ def test_a_failing_provider_is_asked_once_a_call(tiered: Tiered) -> None:
 def test_a_failing_provider_without_a_second_tier_is_asked_once_too(
     tiered: Tiered, path: str, body: dict[str, Any]
 ) -> None:
-    gateway = tiered.gateway
-    before = len(gateway.practice_requests())
-    with gateway.faulty("openai", {"kind": "status", "status": 503}):
+    gateway, is_check = tiered.gateway, path.endswith(MODERATIONS)
+    before = len(gateway.practice_requests(moderation=is_check))
+    fault = {"kind": "status", "status": 503, "path": path.removeprefix("/v1")}
+    with gateway.faulty("openai", fault):
         answer = gateway.request("POST", path, gateway.demo_key, json=body)
     assert answer.status_code == 502
-    assert len(gateway.practice_requests()) == before + 1
+    assert len(gateway.practice_requests(moderation=is_check)) == before + 1
 
 
 @pytest.mark.parametrize(
