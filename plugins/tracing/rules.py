@@ -44,7 +44,7 @@ _CHECK_OUTPUT: Final = Phase.CHECK_OUTPUT.value
 _RECALL: Final = Phase.RECALL.value
 _UNASKED: Final = frozenset({"off", "bypass"})
 """How a cache takes part that is not asked."""
-BOOKKEEPERS: Final = frozenset({"cache", "lineage", "tracing"})
+BOOKKEEPERS: Final = frozenset({"cache", "lineage", "review", "tracing"})
 """Stages whose `check_output` only remembers the answer."""
 
 

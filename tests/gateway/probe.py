@@ -242,6 +242,7 @@ async def _done(cue: str | None) -> GatewayError | None:
     return _blocked() if cue == "refuse" else None
 
 
-# As one of the gateway's own, so that it can ask models.
-cast("dict[str, Any]", assembly.STAGES)["checking"] = lambda parts: CheckingStage(parts.asker)  # pyright: ignore[reportUnknownLambdaType, reportUnknownMemberType]
+# As one of the gateway's own, so that it can ask models; in a gateway alone.
+if "SLUICE_TEST_PROBE" in os.environ:
+    cast("dict[str, Any]", assembly.STAGES)["checking"] = lambda parts: CheckingStage(parts.asker)  # pyright: ignore[reportUnknownLambdaType, reportUnknownMemberType]
 checking = PluginSwitch(CheckingStage.name)

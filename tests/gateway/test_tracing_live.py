@@ -20,11 +20,14 @@ from tests.receiving import Receiver, SpanSeen, over_grpc, over_http
 
 pytestmark = [pytest.mark.proxy, pytest.mark.spec("9.4")]
 CALLER_SPAN = "00f067aa0ba902b7"
-CHECKED = [f"check input {stage}" for stage in ("input_checks", "probe", "probe-guard")]
+GATES = ("input_checks", "moderation", "probe", "probe-guard")
+CHECKED = [f"check input {stage}" for stage in GATES]
 HEAD = ["auth", "read", "admission", "reserve limits", "reserve cache", *CHECKED]
 UNKEPT = [name for name in HEAD if name != "reserve cache"]
 """A call that wants no cached answer looks for none."""
-TAIL = ["check output probe", "settlement"]
+JUDGES = ("moderation", "schema", "toxicity", "grounding", "confidence")
+JUDGED = ["confirm moderation", *(f"judge {stage}" for stage in JUDGES)]
+TAIL = [*JUDGED, "check output probe", "settlement"]
 
 
 @dataclass
@@ -153,7 +156,7 @@ def test_a_stream(traced: Traced) -> None:
     answer = chat(traced.client(), headers | UNCACHED, stream=True)
     assert list(answer.parse())
     spans = traced.tree(trace_id)
-    assert drawn(spans) == [*UNKEPT, *TRY, "settlement"]
+    assert drawn(spans) == [*UNKEPT, *TRY, *JUDGED, "settlement"]
     root = _root(spans)
     assert root is not None
     assert [name for name, _, _ in root.events] == ["sluice.first_byte"]
