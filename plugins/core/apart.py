@@ -1,7 +1,7 @@
 """Work that would hold the event loop for too long, done beside it, one piece at a time.
 
 One thread a worker: these are computations in Python, of which two at once are no sooner done. For
-the loop to go on beside them, threads must give way often; `assembly.build` sees to that
+the loop to go on beside them, threads must give way often; `building.build` sees to that
 (`GIVE_WAY_S`).
 """
 

@@ -14,7 +14,8 @@ from typing import Any, Final, cast
 
 import litellm
 
-from plugins.assembly import STAGES, Parts, build
+from plugins.assembly import STAGES, Parts
+from plugins.building import build
 from plugins.core.call import Call
 from plugins.core.errors import GatewayError
 from plugins.core.stage import Stage
